@@ -1,0 +1,37 @@
+# Two commands matter: `make demo` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test unit lint labs bench clean help
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[envoy,dev]'
+	touch $@
+
+demo: $(STAMP)  ## the canary lab: watch 5 % of the traffic move to v2, and the proof
+	$(BIN)/meshctl lab run canary
+
+test: $(STAMP)  ## every test
+	$(BIN)/python -m pytest
+
+unit: $(STAMP)  ## the tests that start no lab
+	$(BIN)/python -m pytest -m 'not lab and not docker'
+
+lint: $(STAMP)  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## our sidecar against the real Envoy, side by side
+	$(BIN)/python -m loadtests.bench
+
+clean:  ## remove the venv, the caches and the labs' run folders
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis labs/.runs

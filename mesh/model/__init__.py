@@ -1,0 +1,18 @@
+"""The narrow waist: frozen, slotted dataclasses with Envoy's words.
+
+Pilot writes them, the codec carries them over xDS, the proxy reads them. They hold no protobuf,
+no I/O and no behaviour beyond parsing and formatting their own text forms.
+
+    node        who a proxy is, as it says in its xDS node metadata
+    identity    SPIFFE ids
+    peer        what telemetry says about the other side of a request
+    names       every resource name, SNI and ALPN, in one place
+    listener    listeners, filter chains, network filters
+    http_filter the HTTP filters and access logs of a connection manager
+    route       route configurations, virtual hosts, matches and actions
+    cluster     clusters and their traffic policy
+    endpoint    cluster load assignments
+    tls         transport contexts and secrets
+    access_log_entry  one finished request, for logs, metrics and mixer
+    resources   one proxy's whole configuration
+"""

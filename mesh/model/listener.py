@@ -1,0 +1,84 @@
+"""Listeners: what is accepted where, and which filter chain takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mesh.model.http_filter import AccessLog, HttpFilter
+from mesh.model.route import RouteConfiguration
+from mesh.model.tls import DownstreamTls
+
+Direction = Literal["INBOUND", "OUTBOUND", "UNSPECIFIED"]
+ForwardClientCert = Literal[
+    "SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"
+]
+    "SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConnectionManager:
+    """HTTP on a connection. Routes come by name over RDS, or inline: exactly one of the two is given."""
+
+    stat_prefix: str
+    filters: tuple[HttpFilter, ...]
+    route_config_name: str = ""
+    route_config: RouteConfiguration | None = None
+    access_logs: tuple[AccessLog, ...] = ()
+    forward_client_cert: ForwardClientCert = "SANITIZE"
+    server_name: str = ""  # the "server" response header; "" = pass the upstream's through
+    generate_request_id: bool = True
+    stream_idle_timeout_s: float = 0.0  # 0 = none, Istio's default
+    idle_timeout_s: float = 3600.0
+    max_request_headers_kb: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class TcpProxy:
+    """Bytes to a cluster, unread."""
+
+    stat_prefix: str
+    cluster: str
+    access_logs: tuple[AccessLog, ...] = ()
+
+
+NetworkFilter = HttpConnectionManager | TcpProxy
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChainMatch:
+    """Empty parts match anything; the more specific chain wins (Envoy's FilterChainMatch order)."""
+
+    destination_port: int | None = None
+    transport_protocol: Literal["", "tls", "raw_buffer"] = ""
+    server_names: tuple[str, ...] = ()
+    application_protocols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChain:
+    name: str
+    network_filter: NetworkFilter
+    match: FilterChainMatch = FilterChainMatch()
+    tls: DownstreamTls | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """``use_original_dst`` hands a redirected connection to the listener of its original destination.
+
+    A listener with ``bind_to_port`` False opens no socket: it only takes what is handed to it.
+    """
+
+    name: str
+    address: str
+    port: int
+    filter_chains: tuple[FilterChain, ...]
+    direction: Direction = "UNSPECIFIED"
+    bind_to_port: bool = True
+    use_original_dst: bool = False
+    inspect_tls: bool = False  # Envoy's tls_inspector listener filter
+    original_dst: bool = False  # Envoy's original_dst listener filter (inbound: match on the real port)
+    default_filter_chain: FilterChain | None = None
+    access_logs: tuple[AccessLog, ...] = ()

@@ -1,0 +1,101 @@
+"""Every resource name of the mesh, spelled as Istio spells it, so that tools and eyes carry over."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+
+# ports of a sidecar (Istio's "Ports used by Istio")
+ADMIN_PORT = 15000
+OUTBOUND_PORT = 15001  # REDIRECT: virtualOutbound; NONE: the HTTP proxy the app is pointed to
+INBOUND_PORT = 15006
+MERGED_METRICS_PORT = 15020
+HEALTH_PORT = 15021
+ENVOY_METRICS_PORT = 15090
+# ports of the control plane
+XDS_PLAINTEXT_PORT = 15010
+XDS_TLS_PORT = 15012
+CONTROL_PLANE_HTTP_PORT = 15014
+
+BLACK_HOLE_CLUSTER = "BlackHoleCluster"
+PASSTHROUGH_CLUSTER = "PassthroughCluster"
+INBOUND_PASSTHROUGH_CLUSTER = "InboundPassthroughCluster"
+VIRTUAL_OUTBOUND = "virtualOutbound"
+VIRTUAL_INBOUND = "virtualInbound"
+HTTP_PROXY_ROUTE = "http_proxy"  # the route configuration of the HTTP proxy listener (interception NONE)
+CONTROL_PLANE_CLUSTER = "xds-grpc"  # static in every bootstrap: ADS and ALS go there
+AGENT_CLUSTER = "sds-grpc"  # static in Envoy's bootstrap: SDS and the agent's ALS, over a Unix socket
+
+WORKLOAD_SECRET = "default"  # SDS: this workload's certificate and key
+ROOT_SECRET = "ROOTCA"  # SDS: what peers are verified against
+
+# ALPN of mesh-internal TLS (Istio's pilot/pkg/networking/core)
+ISTIO_ALPN = "istio"
+MTLS_ALPN = ("istio-peer-exchange", "istio", "istio-http/1.0", "istio-http/1.1", "istio-h2")
+UPSTREAM_ALPN = ("istio",)
+
+PEER_METADATA_HEADER = "x-envoy-peer-metadata"
+PEER_METADATA_ID_HEADER = "x-envoy-peer-metadata-id"
+ISTIO_METADATA = "istio"  # filter metadata namespace of clusters and endpoints
+WORKLOAD_METADATA_KEY = "workload"
+
+
+class SubsetKey(NamedTuple):
+    """The parts of an outbound or inbound cluster name."""
+
+    direction: str
+    port: int
+    subset: str
+    host: str
+
+
+def fqdn(host: str, namespace: str) -> str:
+    """A service's full name; short names are taken in the given namespace, as Istio does."""
+    if "." in host or host == "*":
+        return host
+    return f"{host}.{namespace}.svc.cluster.local"
+
+
+def outbound_cluster(port: int, subset: str, host: str) -> str:
+    return f"outbound|{port}|{subset}|{host}"
+
+
+def inbound_cluster(port: int) -> str:
+    return f"inbound|{port}||"
+
+
+def parse_cluster(name: str) -> SubsetKey | None:
+    """The parts of a cluster's name, or None for names that carry none (BlackHoleCluster ...)."""
+    parts = name.split("|")
+    if len(parts) != 4 or not parts[1].isdigit():
+        return None
+    return SubsetKey(parts[0], int(parts[1]), parts[2], parts[3])
+
+
+def sni(port: int, subset: str, host: str) -> str:
+    return f"outbound_.{port}_.{subset}_.{host}"
+
+
+def listener(address: str, port: int) -> str:
+    return f"{address}_{port}"
+
+
+def inbound_route(port: int) -> str:
+    """The one (inline) route configuration of an inbound chain; Istio names it after the cluster."""
+    return inbound_cluster(port)
+
+
+def outbound_route(port: int) -> str:
+    return str(port)
+
+
+def virtual_host(host: str, port: int) -> str:
+    return f"{host}:{port}"
+
+
+def is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,20 @@
+"""One proxy's whole configuration: what pilot makes and what the proxy runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mesh.model.cluster import Cluster
+from mesh.model.endpoint import ClusterLoadAssignment
+from mesh.model.listener import Listener
+from mesh.model.route import RouteConfiguration
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Each tuple is sorted by name, so that equal configurations are equal values."""
+
+    clusters: tuple[Cluster, ...] = ()
+    endpoints: tuple[ClusterLoadAssignment, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    routes: tuple[RouteConfiguration, ...] = ()

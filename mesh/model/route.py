@@ -1,0 +1,158 @@
+"""Routes: from (authority, path, headers) to a weighted choice of clusters, a redirect or a direct answer.
+
+Envoy's config.route.v3 reduced to what this mesh honours. Durations are seconds, weights are relative
+shares, percentages 0..100. Matching itself lives in ``mesh/proxy/route.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class StringMatch:
+    """``regex`` is RE2 and must match the whole text; ``ignore_case`` does not apply to it."""
+
+    kind: Literal["exact", "prefix", "suffix", "contains", "regex"]
+    value: str
+    ignore_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderMatch:
+    """``match`` None asks only that the header is there; ``invert`` negates the answer."""
+
+    name: str  # lower case; ":method", ":authority", ":scheme", ":path" are the pseudo headers
+    match: StringMatch | None = None
+    invert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueryMatch:
+    name: str
+    match: StringMatch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteMatch:
+    """All parts must hold. ``path`` is exact, prefix or regex, compared without the query string."""
+
+    path: StringMatch = StringMatch("prefix", "/")
+    headers: tuple[HeaderMatch, ...] = ()
+    query: tuple[QueryMatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderMutation:
+    """``set`` overwrites, ``add`` appends, ``remove`` takes away; names are lower case."""
+
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+NO_MUTATION = HeaderMutation()
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Envoy's retry policy; ``attempts`` counts retries, not the first try."""
+
+    attempts: int
+    retry_on: tuple[str, ...]
+    per_try_timeout_s: float | None = None
+    retriable_status_codes: tuple[int, ...] = ()
+    avoid_previous_hosts: bool = True
+    host_selection_attempts: int = 5
+    base_interval_s: float = 0.025
+    max_interval_s: float = 0.250
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedCluster:
+    name: str
+    weight: int = 100
+    request_headers: HeaderMutation = NO_MUTATION
+    response_headers: HeaderMutation = NO_MUTATION
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send the request on. Weights are relative to their sum, which is not zero."""
+
+    clusters: tuple[WeightedCluster, ...]
+    timeout_s: float | None = None  # None = no limit, Istio's default
+    retry: RetryPolicy | None = None
+    host_rewrite: str | None = None
+    prefix_rewrite: str | None = None  # replaces the matched prefix (or the whole exact path)
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    code: int = 301
+    host: str | None = None
+    port: int | None = None
+    scheme: str | None = None
+    path: str | None = None  # replaces path and query
+    prefix_rewrite: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectResponse:
+    status: int
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultDelay:
+    percentage: float  # 0..100
+    fixed_delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FaultAbort:
+    percentage: float  # 0..100
+    http_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Runs before the router, so an aborted request is not retried (Envoy's fault filter)."""
+
+    delay: FaultDelay | None = None
+    abort: FaultAbort | None = None
+
+
+Action = Forward | Redirect | DirectResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """``name`` is the VirtualService rule's; ``config`` names the object it came from, for explanations."""
+
+    match: RouteMatch
+    action: Action
+    name: str = ""
+    config: str = ""  # e.g. "virtual-service/default/reviews"; Istio's filter metadata istio.config
+    fault: Fault | None = None
+    request_headers: HeaderMutation = NO_MUTATION
+    response_headers: HeaderMutation = NO_MUTATION
+    decorator: str = ""  # operation name of the span
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHost:
+    """``domains``: exact host[:port], ``*.suffix``, ``prefix.*`` or ``*``, searched in that order."""
+
+    name: str
+    domains: tuple[str, ...]
+    routes: tuple[Route, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConfiguration:
+    name: str
+    virtual_hosts: tuple[VirtualHost, ...]
+    request_headers: HeaderMutation = NO_MUTATION
+    response_headers: HeaderMutation = NO_MUTATION

@@ -1,0 +1,47 @@
+"""Transport contexts and the secrets they name. Keys and certificates are PEM bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mesh.model.names import ROOT_SECRET, WORKLOAD_SECRET
+
+
+@dataclass(frozen=True, slots=True)
+class DownstreamTls:
+    """How a filter chain ends TLS: a certificate and a trust bundle, both named for SDS."""
+
+    alpn: tuple[str, ...]
+    require_client_certificate: bool = True
+    certificate: str = WORKLOAD_SECRET
+    validation: str = ROOT_SECRET
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTls:
+    """How a cluster originates TLS. The peer's URI SAN must be one of ``subject_alt_names`` (when given)."""
+
+    sni: str
+    alpn: tuple[str, ...]
+    subject_alt_names: tuple[str, ...] = ()
+    certificate: str = WORKLOAD_SECRET
+    validation: str = ROOT_SECRET
+
+
+@dataclass(frozen=True, slots=True)
+class TlsCertificate:
+    """A workload's chain (leaf first) and its private key; ``repr`` never shows the key."""
+
+    chain_pem: bytes
+    key_pem: bytes
+
+    def __repr__(self) -> str:
+        return f"TlsCertificate({len(self.chain_pem)} bytes of chain)"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What SDS serves a workload: its certificate (``default``) and its trust bundle (``ROOTCA``)."""
+
+    certificate: TlsCertificate
+    roots_pem: bytes
