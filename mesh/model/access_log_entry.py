@@ -18,8 +18,8 @@ Reporter = Literal["source", "destination"]
 class AccessLogEntry:
     """Times are seconds (``start_time`` since the epoch), sizes bytes; "" means not known.
 
-    ``bytes_received`` and ``bytes_sent`` count bodies; the ``*_header_bytes`` count heads. ``response_flags`` is the
-    comma-joined short form ("UF,URX") or "-". ``response_code`` 0: no response was sent.
+    ``bytes_received`` and ``bytes_sent`` count bodies; the ``*_header_bytes`` count heads.
+    ``response_flags`` is the comma-joined short form ("UF,URX") or "-"; ``response_code`` 0: none was sent.
     """
 
     reporter: Reporter

@@ -13,8 +13,6 @@ Direction = Literal["INBOUND", "OUTBOUND", "UNSPECIFIED"]
 ForwardClientCert = Literal[
     "SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"
 ]
-    "SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"
-]
 
 
 @dataclass(frozen=True, slots=True)
