@@ -1,0 +1,54 @@
+"""``meshctl control-plane``: galley, pilot, citadel and mixer in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mesh.ctl.errors import CommandError
+from mesh.model.names import CONTROL_PLANE_HTTP_PORT, XDS_PLAINTEXT_PORT, XDS_TLS_PORT
+
+
+def control_plane(
+    address: Annotated[str, typer.Option(metavar="IP", help="The address all its ports are on.")] = "127.0.0.1",
+    data_dir: Annotated[
+        Path, typer.Option(metavar="DIR", help="Its CA key, tokens, applied objects and access logs.")
+    ] = Path("mesh-data"),
+    config_dir: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="A directory of Istio YAML to watch; may be given more than once."),
+    ] = None,
+    xds_port: Annotated[int, typer.Option(help="gRPC, plaintext.")] = XDS_PLAINTEXT_PORT,
+    secure_port: Annotated[int, typer.Option(help="gRPC over TLS, for sidecars.")] = XDS_TLS_PORT,
+    http_port: Annotated[int, typer.Option(help="Configuration API, debug pages, metrics.")] = (
+        CONTROL_PLANE_HTTP_PORT
+    ),
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run the control plane, until SIGTERM or Ctrl-C.
+
+    \b
+    meshctl control-plane --data-dir mesh-data --config-dir rules/
+    meshctl token create reviews --namespace default --data-dir mesh-data > token
+    meshctl proxy --control-plane 127.0.0.1:15012 --token-file token ...
+    """
+    from mesh.control_plane.server import run
+
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        asyncio.run(
+            run(
+                address=address,
+                data_dir=data_dir,
+                config_dirs=config_dir or [],
+                xds_port=xds_port,
+                secure_port=secure_port,
+                http_port=http_port,
+            )
+        )
+    except OSError as error:
+        raise CommandError(f"control-plane: {error}") from error
