@@ -1,0 +1,142 @@
+"""A lab's workloads, read from a plain compose file: the single source of topology.
+
+The mesh facts stand in labels (``compose/bookinfo.yaml`` explains each): ``mesh.service``,
+``mesh.service-account``, ``mesh.port``, ``mesh.namespace``; every other label is a workload label.
+Pure: text in, frozen dataclasses out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from mesh.model.node import ServicePort
+
+SERVICE_LABEL = "mesh.service"
+ACCOUNT_LABEL = "mesh.service-account"
+PORT_LABEL = "mesh.port"
+NAMESPACE_LABEL = "mesh.namespace"
+MESH_LABELS = "mesh."
+FOREIGN_LABELS = ("com.docker.",)  # what engines and compose add to a running container's labels
+
+_DEFAULTED = re.compile(r"\$\{[A-Za-z_]\w*:?-([^}]*)\}")
+_PROTOCOLS = {"http": "HTTP", "http2": "HTTP2", "grpc": "GRPC", "tcp": "TCP", "tls": "TLS", "https": "TLS"}
+
+
+class TopologyError(ValueError):
+    """A compose file this harness cannot use; the text names the service and the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One compose service: a deployment of one instance, in Kubernetes' words."""
+
+    name: str  # "reviews-v1"
+    command: tuple[str, ...]
+    service: str = ""  # "" = a client only
+    service_account: str = "default"
+    namespace: str = "default"
+    ports: tuple[ServicePort, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
+
+    @property
+    def pod(self) -> str:
+        """The name of its one instance, as the sidecar registers it."""
+        return f"{self.name}-0"
+
+    @property
+    def version(self) -> str:
+        return self.labels.get("version", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    workloads: tuple[Workload, ...]
+
+    def workload(self, name: str) -> Workload:
+        """The workload of that name, or the one whose pod has it. Raises KeyError."""
+        for workload in self.workloads:
+            if name in (workload.name, workload.pod):
+                return workload
+        raise KeyError(name)
+
+    def servers(self) -> tuple[Workload, ...]:
+        return tuple(workload for workload in self.workloads if workload.service)
+
+
+def read_topology(text: str) -> Topology:
+    """Read a compose file's text. Raises TopologyError naming the service and what is wrong with it."""
+    document = yaml.safe_load(text)
+    if not isinstance(document, dict) or not isinstance(document.get("services"), dict):
+        raise TopologyError("expected a compose file with a mapping `services`")
+    return Topology(tuple(_workload(name, raw or {}) for name, raw in document["services"].items()))
+
+
+def workload_from_labels(name: str, labels: Mapping[str, str], **facts: Any) -> Workload:
+    """The mesh facts in a container's labels. Raises TopologyError."""
+    return Workload(
+        name=name,
+        service=labels.get(SERVICE_LABEL, ""),
+        service_account=labels.get(ACCOUNT_LABEL, "default"),
+        namespace=labels.get(NAMESPACE_LABEL, "default"),
+        ports=parse_ports(name, labels.get(PORT_LABEL, "")),
+        labels={
+            key: value for key, value in labels.items() if not key.startswith((MESH_LABELS, *FOREIGN_LABELS))
+        },
+        **facts,
+    )
+
+
+def parse_ports(name: str, text: str) -> tuple[ServicePort, ...]:
+    """Read ``http:9080:8080,grpc:7070``; the protocol is the port name's first part, as Istio has it."""
+    return tuple(_port(name, part.strip()) for part in text.split(",") if part.strip())
+
+
+def port_argument(port: ServicePort) -> str:
+    """The form `meshctl proxy --port` takes."""
+    return f"{port.name}:{port.number}:{port.target_port}"
+
+
+def _port(name: str, text: str) -> ServicePort:
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not all(part.isdigit() for part in parts[1:]):
+        raise TopologyError(
+            f"services.{name}.labels.{PORT_LABEL}: expected name:number[:target], got {text!r}"
+        )
+    protocol = _PROTOCOLS.get(parts[0].split("-")[0], "TCP")
+    return ServicePort(parts[0], int(parts[1]), int(parts[-1]), protocol)
+
+
+def _workload(name: str, raw: Mapping[str, Any]) -> Workload:
+    command = raw.get("command")
+    if not isinstance(command, list):
+        raise TopologyError(f"services.{name}.command: expected a list of words, got {command!r}")
+    return workload_from_labels(
+        name,
+        _mapping(name, "labels", raw.get("labels")),
+        command=tuple(str(word) for word in command),
+        environment=_mapping(name, "environment", raw.get("environment")),
+        image=interpolate(str(raw.get("image", ""))),
+    )
+
+
+def _mapping(name: str, key: str, raw: Any) -> dict[str, str]:
+    """Compose writes maps as mappings or as lists of ``key=value``."""
+    if isinstance(raw, list):
+        raw = dict(str(item).partition("=")[::2] for item in raw)
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        raise TopologyError(f"services.{name}.{key}: expected a mapping, got {raw!r}")
+    return {str(label): interpolate(str(value)) for label, value in raw.items()}
+
+
+def interpolate(text: str) -> str:
+    """Compose's ``${NAME:-default}``, with no environment: always the default."""
+    return _DEFAULTED.sub(r"\1", text)
