@@ -1,4 +1,4 @@
-"""reviews: what two reviewers wrote, with black (v2) or red (v3) stars from ratings. ``GET /reviews/{id}``."""
+"""reviews: what two reviewers wrote, with stars from ratings: v2 black, v3 red. ``GET /reviews/{id}``."""
 
 from __future__ import annotations
 

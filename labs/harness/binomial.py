@@ -1,8 +1,9 @@
 """Exact binomial statistics: how many requests a weight needs, and what counts proves. Pure; no scipy.
 
 A split of p sends each request to the canary with probability p, so the canary's count in n requests is
-Binomial(n, p). The test accepts p when the count lies in the acceptance region; it is wrong about a correct
-split with probability at most ``alpha`` (false alarm), and notices a split of ``other`` with at least ``power``.
+Binomial(n, p). The test accepts p when the count lies in the acceptance region; it is wrong about a
+correct split with probability at most ``alpha`` (false alarm), and notices a split of ``other`` with
+probability ``power`` or more.
 Everything is summed from the probability mass function: no normal approximation.
 """
 

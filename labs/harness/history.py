@@ -1,4 +1,4 @@
-"""What happened, as records: the client's view of each request, and the server's. Pure parsing and counting."""
+"""What happened, as records: each request as client, server and sidecar saw it. Pure."""
 
 from __future__ import annotations
 

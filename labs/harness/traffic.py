@@ -4,7 +4,7 @@
         --agent 'curl/8.5=3' --agent 'Mozilla/5.0 (iPhone; ...)=1'
 
 Everything random comes from the seed: the user agent of each request, and its x-request-id, by which the
-client's view, the applications' logs and mixer's access logs are matched. Which endpoint answers is the mesh's.
+client's view, the applications' logs and mixer's access logs are matched. Who answers is the mesh's choice.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ class Agent:
     share: int = 1
 
 
+ANYBODY = (Agent("mesh-labs/1"),)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to send. ``rate`` is requests a second over all workers; None = as fast as answers come."""
@@ -44,7 +47,7 @@ class Plan:
     count: int
     seed: int
     concurrency: int = 8
-    agents: tuple[Agent, ...] = (Agent("mesh-labs/1"),)
+    agents: tuple[Agent, ...] = ANYBODY
     served_by: str = SERVED_BY
     rate: float | None = None
 
@@ -142,7 +145,7 @@ def parse(argv: Sequence[str]) -> Plan:
     parser.add_argument("--served-by", default=SERVED_BY, help="regex; group 1 = version, in the body")
     parser.add_argument("--rate", type=float, help="requests a second; default: as fast as answers come")
     known = parser.parse_args(argv)
-    agents = tuple(known.agent or Plan.__dataclass_fields__["agents"].default)
+    agents = tuple(known.agent) if known.agent else ANYBODY
     return Plan(known.url, known.count, known.seed, known.concurrency, agents, known.served_by, known.rate)
 
 
