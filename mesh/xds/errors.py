@@ -1,7 +1,7 @@
 """What can go wrong at the seam between model and wire.
 
-    Rejected   a resource cannot be taken: the text goes back as the NACK's error detail
-    Refused    a proxy may not connect: its stream ends with PERMISSION_DENIED
+Rejected   a resource cannot be taken: the text goes back as the NACK's error detail
+Refused    a proxy may not connect: its stream ends with PERMISSION_DENIED
 """
 
 from __future__ import annotations

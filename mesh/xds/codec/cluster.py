@@ -1,0 +1,137 @@
+"""Clusters."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.core.v3 import protocol_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
+from google.protobuf import struct_pb2
+
+from mesh.model.cluster import CircuitBreaker, Cluster, Discovery, LbPolicy
+from mesh.model.names import ISTIO_METADATA
+from mesh.model.tls import UpstreamTls
+from mesh.xds.codec.endpoint import TLS_MODE, decode_assignment, encode_assignment
+from mesh.xds.codec.tls import decode_upstream, encode_upstream, raw_socket
+from mesh.xds.codec.wire import ads_source, duration, metadata, metadata_text, pack, seconds, struct, unpack
+from mesh.xds.errors import Rejected
+
+_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_DISCOVERY: Final[tuple[Discovery, ...]] = ("EDS", "STATIC", "STRICT_DNS", "ORIGINAL_DST")
+_LB_POLICY: Final[tuple[LbPolicy, ...]] = ("ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "CLUSTER_PROVIDED")
+_DISCOVERY_OF: Final = {cluster_pb2.Cluster.DiscoveryType.Value(name): name for name in _DISCOVERY}
+_LB_POLICY_OF: Final = {cluster_pb2.Cluster.LbPolicy.Value(name): name for name in _LB_POLICY}
+_LIMITS: Final = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+
+
+def encode_cluster(cluster: Cluster) -> Any:
+    """Panic mode is off (threshold 0), as Istio has it: an unhealthy endpoint never gets a request."""
+    message = cluster_pb2.Cluster(
+        name=cluster.name,
+        type=cluster.discovery,
+        lb_policy=cluster.lb_policy,
+        connect_timeout=duration(cluster.connect_timeout_s),
+        circuit_breakers=_encode_breaker(cluster.circuit_breaker),
+        typed_extension_protocol_options={_OPTIONS: pack(_http_options(cluster))},
+        common_lb_config={"healthy_panic_threshold": {}},
+        metadata=metadata({ISTIO_METADATA: _origin(cluster)}),
+    )
+    if cluster.discovery == "EDS":
+        message.eds_cluster_config.eds_config.CopyFrom(ads_source())
+    if cluster.discovery == "STRICT_DNS":
+        message.dns_lookup_family = cluster_pb2.Cluster.V4_ONLY
+    if cluster.load_assignment is not None:
+        message.load_assignment.CopyFrom(encode_assignment(cluster.load_assignment))
+    _encode_transport(cluster, message)
+    return message
+
+
+def decode_cluster(message: Any) -> Cluster:
+    packed = message.typed_extension_protocol_options.get(_OPTIONS)
+    if packed is None:
+        raise Rejected(f"typed_extension_protocol_options[{_OPTIONS!r}]: is missing")
+    common = unpack(packed, http_protocol_options_pb2.HttpProtocolOptions).common_http_protocol_options
+    tls, tls_by_endpoint = _decode_transport(message)
+    host, namespace = _decode_service(message)
+    assigned = message.HasField("load_assignment")
+    return Cluster(
+        name=message.name,
+        discovery=_DISCOVERY_OF.get(message.type, "STATIC"),
+        lb_policy=_LB_POLICY_OF.get(message.lb_policy, "ROUND_ROBIN"),
+        connect_timeout_s=seconds(message.connect_timeout),
+        tls=tls,
+        tls_by_endpoint=tls_by_endpoint,
+        load_assignment=decode_assignment(message.load_assignment) if assigned else None,
+        circuit_breaker=_decode_breaker(message.circuit_breakers),
+        idle_timeout_s=seconds(common.idle_timeout),
+        max_requests_per_connection=common.max_requests_per_connection.value,
+        host=host,
+        namespace=namespace,
+        config=metadata_text(message, ISTIO_METADATA, "config"),
+    )
+
+
+def _http_options(cluster: Cluster) -> Any:
+    """HTTP/1.1 upstream. 0 requests per connection = no limit = Envoy's field left out."""
+    common = protocol_pb2.HttpProtocolOptions(idle_timeout=duration(cluster.idle_timeout_s))
+    if cluster.max_requests_per_connection:
+        common.max_requests_per_connection.value = cluster.max_requests_per_connection
+    return http_protocol_options_pb2.HttpProtocolOptions(
+        common_http_protocol_options=common, explicit_http_config={"http_protocol_options": {}}
+    )
+
+
+def _encode_transport(cluster: Cluster, message: Any) -> None:
+    if cluster.tls is None:
+        if cluster.tls_by_endpoint:
+            raise Rejected(f"cluster {cluster.name}: tls_by_endpoint: needs tls")
+    elif cluster.tls_by_endpoint:
+        message.transport_socket_matches.add(
+            name="tlsMode-istio", match=struct(TLS_MODE), transport_socket=encode_upstream(cluster.tls)
+        )
+        # matches whatever the first did not: an endpoint without a sidecar gets plaintext
+        message.transport_socket_matches.add(
+            name="tlsMode-disabled", match=struct({}), transport_socket=raw_socket()
+        )
+    else:
+        message.transport_socket.CopyFrom(encode_upstream(cluster.tls))
+
+
+def _decode_transport(message: Any) -> tuple[UpstreamTls | None, bool]:
+    if message.transport_socket_matches:
+        return decode_upstream(message.transport_socket_matches[0].transport_socket), True
+    if message.HasField("transport_socket"):
+        return decode_upstream(message.transport_socket), False
+    return None, False
+
+
+def _encode_breaker(breaker: CircuitBreaker) -> Any:
+    limits = {name: {"value": getattr(breaker, name)} for name in _LIMITS}
+    return circuit_breaker_pb2.CircuitBreakers(thresholds=[limits])
+
+
+def _decode_breaker(message: Any) -> CircuitBreaker:
+    if not message.thresholds:
+        return CircuitBreaker()
+    return CircuitBreaker(*(getattr(message.thresholds[0], name).value for name in _LIMITS))
+
+
+def _origin(cluster: Cluster) -> dict[str, Any]:
+    """Istio's cluster metadata: the service behind it, and the object that shaped it."""
+    origin: dict[str, Any] = {}
+    if cluster.host or cluster.namespace:
+        name = cluster.host.partition(".")[0]
+        origin["services"] = [{"host": cluster.host, "name": name, "namespace": cluster.namespace}]
+    if cluster.config:
+        origin["config"] = cluster.config
+    return origin
+
+
+def _decode_service(message: Any) -> tuple[str, str]:
+    services = message.metadata.filter_metadata.get(ISTIO_METADATA, struct({})).fields.get("services")
+    if services is None or not services.list_value.values:
+        return "", ""
+    fields = dict(services.list_value.values[0].struct_value.fields)
+    empty = struct_pb2.Value()
+    return fields.get("host", empty).string_value, fields.get("namespace", empty).string_value

@@ -1,0 +1,116 @@
+"""Listeners and their filter chains."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from envoy.config.accesslog.v3 import accesslog_pb2
+from envoy.config.core.v3 import base_pb2
+from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
+from envoy.extensions.filters.listener.original_dst.v3 import original_dst_pb2
+from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
+
+from mesh.model.http_filter import AccessLog
+from mesh.model.listener import Direction, FilterChain, FilterChainMatch, Listener
+from mesh.xds.codec.access_logger import decode_log, encode_tcp_log
+from mesh.xds.codec.network_filter import decode_network_filter, encode_network_filter
+from mesh.xds.codec.tls import decode_downstream, encode_downstream
+from mesh.xds.codec.wire import pack, socket_address
+from mesh.xds.errors import Rejected
+
+_ORIGINAL_DST: Final = "envoy.filters.listener.original_dst"
+_TLS_INSPECTOR: Final = "envoy.filters.listener.tls_inspector"
+_DIRECTION: Final[tuple[Direction, ...]] = ("UNSPECIFIED", "INBOUND", "OUTBOUND")
+_DIRECTION_OF: Final = {base_pb2.TrafficDirection.Value(name): name for name in _DIRECTION}
+
+
+def encode_listener(listener: Listener) -> Any:
+    """With TLS inspection, a client that stays silent past Envoy's 15 s is taken for plaintext, not cut."""
+    message = listener_pb2.Listener(
+        name=listener.name,
+        address=socket_address(listener.address, listener.port),
+        filter_chains=[_encode_chain(chain) for chain in listener.filter_chains],
+        traffic_direction=listener.direction,
+        access_log=[_encode_connection_log(log) for log in listener.access_logs],
+        continue_on_listener_filters_timeout=listener.inspect_tls,
+    )
+    if not listener.bind_to_port:
+        message.bind_to_port.value = False
+    if listener.use_original_dst:
+        message.use_original_dst.value = True
+    if listener.original_dst:
+        message.listener_filters.add(name=_ORIGINAL_DST, typed_config=pack(original_dst_pb2.OriginalDst()))
+    if listener.inspect_tls:
+        message.listener_filters.add(name=_TLS_INSPECTOR, typed_config=pack(tls_inspector_pb2.TlsInspector()))
+    if listener.default_filter_chain is not None:
+        message.default_filter_chain.CopyFrom(_encode_chain(listener.default_filter_chain))
+    return message
+
+
+def decode_listener(message: Any) -> Listener:
+    address = message.address.socket_address
+    inspectors = {listener_filter.name for listener_filter in message.listener_filters}
+    has_default = message.HasField("default_filter_chain")
+    return Listener(
+        name=message.name,
+        address=address.address,
+        port=address.port_value,
+        filter_chains=tuple(map(_decode_chain, message.filter_chains)),
+        direction=_DIRECTION_OF.get(message.traffic_direction, "UNSPECIFIED"),
+        bind_to_port=not message.HasField("bind_to_port") or message.bind_to_port.value,
+        use_original_dst=message.use_original_dst.value,
+        inspect_tls=_TLS_INSPECTOR in inspectors,
+        original_dst=_ORIGINAL_DST in inspectors,
+        default_filter_chain=_decode_chain(message.default_filter_chain) if has_default else None,
+        access_logs=tuple(map(decode_log, message.access_log)),
+    )
+
+
+def _encode_connection_log(log: AccessLog) -> Any:
+    """A listener logs only the connections that no chain took, as in Istio; chains log their own."""
+    message = encode_tcp_log(log)
+    message.filter.CopyFrom(accesslog_pb2.AccessLogFilter(response_flag_filter={"flags": ["NR"]}))
+    return message
+
+
+def _encode_chain(chain: FilterChain) -> Any:
+    message = listener_components_pb2.FilterChain(
+        name=chain.name, filters=[encode_network_filter(chain.network_filter)]
+    )
+    if chain.match != FilterChainMatch():
+        message.filter_chain_match.CopyFrom(_encode_match(chain.match))
+    if chain.tls is not None:
+        message.transport_socket.CopyFrom(encode_downstream(chain.tls))
+    return message
+
+
+def _decode_chain(message: Any) -> FilterChain:
+    if not message.filters:
+        raise Rejected(f"filter chain {message.name!r}: filters: is missing")
+    return FilterChain(
+        name=message.name,
+        network_filter=decode_network_filter(message.filters[0]),
+        match=_decode_match(message.filter_chain_match),
+        tls=decode_downstream(message.transport_socket) if message.HasField("transport_socket") else None,
+    )
+
+
+def _encode_match(match: FilterChainMatch) -> Any:
+    message = listener_components_pb2.FilterChainMatch(
+        transport_protocol=match.transport_protocol,
+        server_names=match.server_names,
+        application_protocols=match.application_protocols,
+    )
+    if match.destination_port is not None:
+        message.destination_port.value = match.destination_port
+    return message
+
+
+def _decode_match(message: Any) -> FilterChainMatch:
+    protocol = message.transport_protocol
+    return FilterChainMatch(
+        destination_port=message.destination_port.value if message.HasField("destination_port") else None,
+        transport_protocol=protocol if protocol in ("tls", "raw_buffer") else "",
+        server_names=tuple(message.server_names),
+        application_protocols=tuple(message.application_protocols),
+    )

@@ -1,0 +1,113 @@
+"""The two network filters: the HTTP connection manager and the TCP proxy."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from envoy.config.listener.v3 import listener_components_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
+from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
+
+from mesh.model.listener import ForwardClientCert, HttpConnectionManager, NetworkFilter, TcpProxy
+from mesh.xds.codec.access_logger import decode_log, encode_http_log, encode_tcp_log
+from mesh.xds.codec.http_filter import decode_http_filter, encode_http_filter
+from mesh.xds.codec.route import decode_route_configuration, encode_route_configuration
+from mesh.xds.codec.wire import ads_source, duration, pack, seconds, unpack
+from mesh.xds.errors import Rejected
+
+_Hcm: Final = http_connection_manager_pb2.HttpConnectionManager
+_HCM_FILTER: Final = "envoy.filters.network.http_connection_manager"
+_TCP_FILTER: Final = "envoy.filters.network.tcp_proxy"
+_FORWARD: Final[tuple[ForwardClientCert, ...]] = (
+    "SANITIZE",
+    "FORWARD_ONLY",
+    "APPEND_FORWARD",
+    "SANITIZE_SET",
+    "ALWAYS_FORWARD_ONLY",
+)
+_FORWARD_OF: Final = {_Hcm.ForwardClientCertDetails.Value(name): name for name in _FORWARD}
+_WRITES_CLIENT_CERT: Final = ("APPEND_FORWARD", "SANITIZE_SET")
+
+
+def encode_network_filter(network_filter: NetworkFilter) -> Any:
+    if isinstance(network_filter, TcpProxy):
+        return _filter(_TCP_FILTER, _encode_tcp_proxy(network_filter))
+    return _filter(_HCM_FILTER, _encode_manager(network_filter))
+
+
+def decode_network_filter(message: Any) -> NetworkFilter:
+    match message.name:
+        case "envoy.filters.network.http_connection_manager":
+            return _decode_manager(unpack(message.typed_config, _Hcm))
+        case "envoy.filters.network.tcp_proxy":
+            return _decode_tcp_proxy(unpack(message.typed_config, tcp_proxy_pb2.TcpProxy))
+        case other:
+            raise Rejected(f"network filter {other!r} ({message.typed_config.type_url}) is not supported")
+
+
+def _filter(name: str, config: Any) -> Any:
+    return listener_components_pb2.Filter(name=name, typed_config=pack(config))
+
+
+def _encode_manager(manager: HttpConnectionManager) -> Any:
+    message = _Hcm(
+        stat_prefix=manager.stat_prefix,
+        http_filters=[encode_http_filter(http_filter) for http_filter in manager.filters],
+        access_log=[encode_http_log(log) for log in manager.access_logs],
+        forward_client_cert_details=manager.forward_client_cert,
+        generate_request_id={"value": manager.generate_request_id},
+        stream_idle_timeout=duration(manager.stream_idle_timeout_s),
+        common_http_protocol_options={"idle_timeout": duration(manager.idle_timeout_s)},
+        max_request_headers_kb={"value": manager.max_request_headers_kb},
+        server_name=manager.server_name,
+    )
+    if not manager.server_name:
+        message.server_header_transformation = _Hcm.PASS_THROUGH
+    if manager.forward_client_cert in _WRITES_CLIENT_CERT:
+        _set_client_cert_details(message)
+    _encode_routes(manager, message)
+    return message
+
+
+def _set_client_cert_details(message: Any) -> None:
+    """What Istio puts in x-forwarded-client-cert beside By and Hash."""
+    details = message.set_current_client_cert_details
+    details.subject.value = details.dns = details.uri = True
+
+
+def _encode_routes(manager: HttpConnectionManager, message: Any) -> None:
+    if (manager.route_config is None) == (not manager.route_config_name):
+        raise Rejected(f"connection manager {manager.stat_prefix}: expected either route_config or its name")
+    if manager.route_config is not None:
+        message.route_config.CopyFrom(encode_route_configuration(manager.route_config))
+    else:
+        message.rds.config_source.CopyFrom(ads_source())
+        message.rds.route_config_name = manager.route_config_name
+
+
+def _decode_manager(message: Any) -> HttpConnectionManager:
+    inline = message.WhichOneof("route_specifier") == "route_config"
+    if not inline and not message.rds.route_config_name:
+        raise Rejected(f"connection manager {message.stat_prefix}: rds: is missing")
+    return HttpConnectionManager(
+        stat_prefix=message.stat_prefix,
+        filters=tuple(map(decode_http_filter, message.http_filters)),
+        route_config_name="" if inline else message.rds.route_config_name,
+        route_config=decode_route_configuration(message.route_config) if inline else None,
+        access_logs=tuple(map(decode_log, message.access_log)),
+        forward_client_cert=_FORWARD_OF.get(message.forward_client_cert_details, "SANITIZE"),
+        server_name=message.server_name,
+        generate_request_id=message.generate_request_id.value,
+        stream_idle_timeout_s=seconds(message.stream_idle_timeout),
+        idle_timeout_s=seconds(message.common_http_protocol_options.idle_timeout),
+        max_request_headers_kb=message.max_request_headers_kb.value,
+    )
+
+
+def _encode_tcp_proxy(proxy: TcpProxy) -> Any:
+    logs = [encode_tcp_log(log) for log in proxy.access_logs]
+    return tcp_proxy_pb2.TcpProxy(stat_prefix=proxy.stat_prefix, cluster=proxy.cluster, access_log=logs)
+
+
+def _decode_tcp_proxy(message: Any) -> TcpProxy:
+    return TcpProxy(message.stat_prefix, message.cluster, tuple(map(decode_log, message.access_log)))

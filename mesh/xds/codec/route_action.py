@@ -1,0 +1,141 @@
+"""What a route does with a request: forward, redirect, answer; and the retry policy of forwarding."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from envoy.config.core.v3 import base_pb2
+from envoy.config.route.v3 import route_components_pb2
+from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
+
+from mesh.model.route import DirectResponse, Forward, Redirect, RetryPolicy, WeightedCluster
+from mesh.xds.codec.header_mutation import decode_mutations, encode_mutations
+from mesh.xds.codec.wire import duration, pack, seconds
+from mesh.xds.errors import Rejected
+
+_PREVIOUS_HOSTS: Final = "envoy.retry_host_predicates.previous_hosts"
+_REDIRECT_CODE: Final = {
+    301: route_components_pb2.RedirectAction.MOVED_PERMANENTLY,
+    302: route_components_pb2.RedirectAction.FOUND,
+    303: route_components_pb2.RedirectAction.SEE_OTHER,
+    307: route_components_pb2.RedirectAction.TEMPORARY_REDIRECT,
+    308: route_components_pb2.RedirectAction.PERMANENT_REDIRECT,
+}
+_REDIRECT_CODE_OF: Final = {number: code for code, number in _REDIRECT_CODE.items()}
+
+
+def encode_forward(action: Forward) -> Any:
+    """A timeout of 0 s is Envoy's "no limit"; leaving it out would mean 15 s."""
+    message = route_components_pb2.RouteAction(timeout=duration(action.timeout_s or 0))
+    if len(action.clusters) == 1 and action.clusters[0] == WeightedCluster(action.clusters[0].name):
+        message.cluster = action.clusters[0].name
+    else:
+        clusters = map(_encode_weighted, action.clusters)
+        message.weighted_clusters.CopyFrom(route_components_pb2.WeightedCluster(clusters=clusters))
+    if action.retry is not None:
+        message.retry_policy.CopyFrom(_encode_retry(action.retry))
+    if action.host_rewrite is not None:
+        message.host_rewrite_literal = action.host_rewrite
+    if action.prefix_rewrite is not None:
+        message.prefix_rewrite = action.prefix_rewrite
+    return message
+
+
+def decode_forward(message: Any) -> Forward:
+    if message.WhichOneof("cluster_specifier") == "weighted_clusters":
+        clusters = tuple(map(_decode_weighted, message.weighted_clusters.clusters))
+    else:
+        clusters = (WeightedCluster(message.cluster),)
+    return Forward(
+        clusters=clusters,
+        timeout_s=seconds(message.timeout) or None,
+        retry=_decode_retry(message.retry_policy) if message.HasField("retry_policy") else None,
+        host_rewrite=message.host_rewrite_literal if message.HasField("host_rewrite_literal") else None,
+        prefix_rewrite=message.prefix_rewrite or None,
+    )
+
+
+def _encode_weighted(cluster: WeightedCluster) -> Any:
+    message = route_components_pb2.WeightedCluster.ClusterWeight(
+        name=cluster.name, weight={"value": cluster.weight}
+    )
+    encode_mutations(message, cluster.request_headers, cluster.response_headers)
+    return message
+
+
+def _decode_weighted(message: Any) -> WeightedCluster:
+    return WeightedCluster(message.name, message.weight.value, *decode_mutations(message))
+
+
+def _encode_retry(retry: RetryPolicy) -> Any:
+    message = route_components_pb2.RetryPolicy(
+        retry_on=",".join(retry.retry_on),
+        num_retries={"value": retry.attempts},
+        retriable_status_codes=retry.retriable_status_codes,
+        host_selection_retry_max_attempts=retry.host_selection_attempts,
+        retry_back_off={
+            "base_interval": duration(retry.base_interval_s),
+            "max_interval": duration(retry.max_interval_s),
+        },
+    )
+    if retry.per_try_timeout_s is not None:
+        message.per_try_timeout.CopyFrom(duration(retry.per_try_timeout_s))
+    if retry.avoid_previous_hosts:
+        predicate = pack(previous_hosts_pb2.PreviousHostsPredicate())
+        message.retry_host_predicate.add(name=_PREVIOUS_HOSTS, typed_config=predicate)
+    return message
+
+
+def _decode_retry(message: Any) -> RetryPolicy:
+    bounded = message.HasField("per_try_timeout")
+    return RetryPolicy(
+        attempts=message.num_retries.value,
+        retry_on=tuple(message.retry_on.split(",")) if message.retry_on else (),
+        per_try_timeout_s=seconds(message.per_try_timeout) if bounded else None,
+        retriable_status_codes=tuple(message.retriable_status_codes),
+        avoid_previous_hosts=bool(message.retry_host_predicate),
+        host_selection_attempts=message.host_selection_retry_max_attempts,
+        base_interval_s=seconds(message.retry_back_off.base_interval),
+        max_interval_s=seconds(message.retry_back_off.max_interval),
+    )
+
+
+def encode_redirect(action: Redirect) -> Any:
+    if action.code not in _REDIRECT_CODE:
+        raise Rejected(f"redirect.code: {action.code} is not supported (expected 301, 302, 303, 307 or 308)")
+    if action.path is not None and action.prefix_rewrite is not None:
+        raise Rejected("redirect.prefix_rewrite: cannot stand beside path")
+    message = route_components_pb2.RedirectAction(
+        response_code=_REDIRECT_CODE[action.code],
+        host_redirect=action.host or "",
+        port_redirect=action.port or 0,
+    )
+    if action.scheme is not None:
+        message.scheme_redirect = action.scheme
+    if action.path is not None:
+        message.path_redirect = action.path
+    if action.prefix_rewrite is not None:
+        message.prefix_rewrite = action.prefix_rewrite
+    return message
+
+
+def decode_redirect(message: Any) -> Redirect:
+    return Redirect(
+        code=_REDIRECT_CODE_OF.get(message.response_code, 301),
+        host=message.host_redirect or None,
+        port=message.port_redirect or None,
+        scheme=message.scheme_redirect if message.HasField("scheme_redirect") else None,
+        path=message.path_redirect if message.HasField("path_redirect") else None,
+        prefix_rewrite=message.prefix_rewrite if message.HasField("prefix_rewrite") else None,
+    )
+
+
+def encode_direct_response(action: DirectResponse) -> Any:
+    message = route_components_pb2.DirectResponseAction(status=action.status)
+    if action.body:
+        message.body.CopyFrom(base_pb2.DataSource(inline_bytes=action.body))
+    return message
+
+
+def decode_direct_response(message: Any) -> DirectResponse:
+    return DirectResponse(message.status, message.body.inline_bytes)

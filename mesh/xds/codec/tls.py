@@ -1,0 +1,86 @@
+"""Transport sockets: TLS with SDS names, and the raw one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envoy.config.core.v3 import base_pb2
+from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2
+from envoy.extensions.transport_sockets.tls.v3 import common_pb2, secret_pb2, tls_pb2
+
+from mesh.model.tls import DownstreamTls, UpstreamTls
+from mesh.xds.codec.wire import pack, sds_source, unpack
+
+_TLS_SOCKET = "envoy.transport_sockets.tls"
+_RAW_SOCKET = "envoy.transport_sockets.raw_buffer"
+_URI = common_pb2.SubjectAltNameMatcher.URI
+
+
+def encode_downstream(tls: DownstreamTls) -> Any:
+    common = _common(tls.alpn, tls.certificate)
+    common.validation_context_sds_secret_config.CopyFrom(_secret(tls.validation))
+    context = tls_pb2.DownstreamTlsContext(common_tls_context=common)
+    context.require_client_certificate.value = tls.require_client_certificate
+    return _socket(_TLS_SOCKET, context)
+
+
+def decode_downstream(socket: Any) -> DownstreamTls:
+    context = unpack(socket.typed_config, tls_pb2.DownstreamTlsContext)
+    common = context.common_tls_context
+    return DownstreamTls(
+        alpn=tuple(common.alpn_protocols),
+        require_client_certificate=context.require_client_certificate.value,
+        certificate=_certificate(common),
+        validation=common.validation_context_sds_secret_config.name,
+    )
+
+
+def encode_upstream(tls: UpstreamTls) -> Any:
+    common = _common(tls.alpn, tls.certificate)
+    combined = common.combined_validation_context
+    combined.validation_context_sds_secret_config.CopyFrom(_secret(tls.validation))
+    combined.default_validation_context.SetInParent()
+    for name in tls.subject_alt_names:
+        matcher = combined.default_validation_context.match_typed_subject_alt_names.add(san_type=_URI)
+        matcher.matcher.exact = name
+    return _socket(_TLS_SOCKET, tls_pb2.UpstreamTlsContext(common_tls_context=common, sni=tls.sni))
+
+
+def decode_upstream(socket: Any) -> UpstreamTls:
+    context = unpack(socket.typed_config, tls_pb2.UpstreamTlsContext)
+    common = context.common_tls_context
+    combined = common.combined_validation_context
+    names = combined.default_validation_context.match_typed_subject_alt_names
+    return UpstreamTls(
+        sni=context.sni,
+        alpn=tuple(common.alpn_protocols),
+        subject_alt_names=tuple(name.matcher.exact for name in names),
+        certificate=_certificate(common),
+        validation=combined.validation_context_sds_secret_config.name,
+    )
+
+
+def raw_socket() -> Any:
+    return _socket(_RAW_SOCKET, raw_buffer_pb2.RawBuffer())
+
+
+def _common(alpn: tuple[str, ...], certificate: str) -> Any:
+    """TLS 1.2 is the least, as Istio sets it between sidecars."""
+    return tls_pb2.CommonTlsContext(
+        tls_params=common_pb2.TlsParameters(tls_minimum_protocol_version=common_pb2.TlsParameters.TLSv1_2),
+        tls_certificate_sds_secret_configs=[_secret(certificate)],
+        alpn_protocols=alpn,
+    )
+
+
+def _certificate(common: Any) -> str:
+    configs = common.tls_certificate_sds_secret_configs
+    return str(configs[0].name) if configs else ""
+
+
+def _secret(name: str) -> Any:
+    return secret_pb2.SdsSecretConfig(name=name, sds_config=sds_source())
+
+
+def _socket(name: str, config: Any) -> Any:
+    return base_pb2.TransportSocket(name=name, typed_config=pack(config))

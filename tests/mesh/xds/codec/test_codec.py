@@ -1,0 +1,362 @@
+"""Every value of the model goes over the wire and comes back; whatever else comes is refused by name."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.listener.v3 import listener_pb2
+from envoy.config.route.v3 import route_pb2
+from google.protobuf import any_pb2
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, LbPolicy
+from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Health, Locality, LocalityEndpoints
+from mesh.model.http_filter import (
+    FaultFilter,
+    FileAccessLog,
+    GrpcAccessLog,
+    HeaderToMetadata,
+    IstioStats,
+    MetadataTag,
+    PeerMetadata,
+    Router,
+)
+from mesh.model.listener import (
+    Direction,
+    FilterChain,
+    FilterChainMatch,
+    ForwardClientCert,
+    HttpConnectionManager,
+    Listener,
+    TcpProxy,
+)
+from mesh.model.route import (
+    DirectResponse,
+    Fault,
+    FaultAbort,
+    FaultDelay,
+    Forward,
+    HeaderMatch,
+    HeaderMutation,
+    QueryMatch,
+    Redirect,
+    RetryPolicy,
+    Route,
+    RouteConfiguration,
+    RouteMatch,
+    StringMatch,
+    VirtualHost,
+    WeightedCluster,
+)
+from mesh.model.tls import DownstreamTls, UpstreamTls
+from mesh.xds.codec.codec import TYPE_URLS, decode, encode, resource_name
+from mesh.xds.errors import Rejected
+
+text = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+word = st.text("abc.-|_%0 :/", min_size=1, max_size=12)
+port = st.integers(1, 65535)
+count = st.integers(0, UNLIMITED)
+duration = st.integers(0, 10**9).map(lambda ms: ms / 1000)
+positive = st.integers(1, 10**9).map(lambda us: us / 10**6)
+percentage = st.integers(0, 10**6).map(lambda parts: parts / 10**4)
+
+
+def maybe(strategy):
+    return st.none() | strategy
+
+
+def several(strategy, least=0):
+    return st.lists(strategy, min_size=least, max_size=2).map(tuple)
+
+
+def choice(literal):
+    return st.sampled_from(get_args(literal))
+
+
+endpoint = st.builds(Endpoint, word, port, st.booleans(), text, st.integers(1, UNLIMITED), choice(Health))
+locality = st.builds(
+    LocalityEndpoints,
+    several(endpoint),
+    st.builds(Locality, text, text, text),
+    st.integers(1, 99),
+    st.integers(0, 9),
+)
+assignment = st.builds(ClusterLoadAssignment, word, several(locality))
+
+upstream_tls = st.builds(UpstreamTls, word, several(word), several(word), word, word)
+secured = st.one_of(st.tuples(st.none(), st.just(False)), st.tuples(upstream_tls, st.booleans()))
+cluster = st.builds(
+    lambda kind, assigned, secured, **rest: Cluster(
+        discovery=kind,
+        load_assignment=assigned if kind in ("STATIC", "STRICT_DNS") else None,
+        tls=secured[0],
+        tls_by_endpoint=secured[1],
+        **rest,
+    ),
+    kind=st.sampled_from(("EDS", "STATIC", "STRICT_DNS", "ORIGINAL_DST")),
+    assigned=maybe(assignment),
+    secured=secured,
+    name=word,
+    lb_policy=choice(LbPolicy),
+    connect_timeout_s=positive,
+    circuit_breaker=st.builds(CircuitBreaker, count, count, count, count),
+    idle_timeout_s=duration,
+    max_requests_per_connection=count,
+    host=text,
+    namespace=text,
+    config=text,
+)
+
+string_match = st.builds(
+    StringMatch, st.sampled_from(("exact", "prefix", "suffix", "contains", "regex")), text, st.booleans()
+)
+path_match = st.builds(StringMatch, st.sampled_from(("exact", "prefix", "regex")), text, st.booleans())
+route_match = st.builds(
+    RouteMatch,
+    path_match,
+    several(st.builds(HeaderMatch, word, maybe(string_match), st.booleans())),
+    several(st.builds(QueryMatch, word, maybe(string_match))),
+)
+pair = st.tuples(word, text)
+mutation = st.builds(HeaderMutation, several(pair), several(pair), several(word))
+retry = st.builds(
+    RetryPolicy,
+    count,
+    several(st.sampled_from(("5xx", "reset", "connect-failure"))),
+    maybe(positive),
+    several(st.integers(100, 599)),
+    st.booleans(),
+    st.integers(0, 99),
+    positive,
+    positive,
+)
+forward = st.builds(
+    Forward,
+    several(st.builds(WeightedCluster, word, count, mutation, mutation), least=1),
+    maybe(positive),
+    maybe(retry),
+    maybe(word),
+    maybe(word),
+)
+redirect = st.builds(
+    lambda both, *rest: Redirect(*rest, path=both[0], prefix_rewrite=both[1]),
+    st.one_of(st.tuples(maybe(text), st.none()), st.tuples(st.none(), maybe(text))),
+    st.sampled_from((301, 302, 303, 307, 308)),
+    maybe(word),
+    maybe(port),
+    maybe(text),
+)
+direct_response = st.builds(
+    DirectResponse, st.integers(200, 599), st.sampled_from((b"", b"gone", b"x" * 5000))
+)
+fault = st.builds(
+    Fault,
+    maybe(st.builds(FaultDelay, percentage, positive)),
+    maybe(st.builds(FaultAbort, percentage, st.integers(200, 599))),
+)
+route = st.builds(
+    Route,
+    route_match,
+    st.one_of(forward, redirect, direct_response),
+    text,
+    text,
+    maybe(fault),
+    mutation,
+    mutation,
+    text,
+)
+virtual_host = st.builds(VirtualHost, word, several(word), several(route))
+route_configuration = st.builds(RouteConfiguration, word, several(virtual_host), mutation, mutation)
+
+http_filter = st.one_of(
+    st.builds(PeerMetadata, st.sampled_from(("downstream", "upstream"))),
+    st.builds(IstioStats, st.sampled_from(("source", "destination"))),
+    st.builds(HeaderToMetadata, word, word, word),
+    st.just(FaultFilter()),
+    st.just(Router()),
+)
+tag = st.one_of(
+    st.builds(MetadataTag, word, st.sampled_from(("request", "host")), word, word),
+    st.builds(MetadataTag, word, st.just("literal"), text),
+)
+access_log = st.one_of(
+    st.builds(FileAccessLog, word), st.builds(GrpcAccessLog, word, word, several(tag), duration, count)
+)
+manager = st.builds(
+    lambda routes, **rest: HttpConnectionManager(**routes, **rest),
+    routes=st.one_of(
+        st.fixed_dictionaries({"route_config_name": word}),
+        st.fixed_dictionaries({"route_config": route_configuration}),
+    ),
+    stat_prefix=word,
+    filters=several(http_filter),
+    access_logs=several(access_log),
+    forward_client_cert=choice(ForwardClientCert),
+    server_name=text,
+    generate_request_id=st.booleans(),
+    stream_idle_timeout_s=duration,
+    idle_timeout_s=duration,
+    max_request_headers_kb=st.integers(1, 8192),
+)
+network_filter = st.one_of(manager, st.builds(TcpProxy, word, word, several(access_log)))
+chain_match = st.builds(
+    FilterChainMatch, maybe(port), st.sampled_from(("", "tls", "raw_buffer")), several(word), several(word)
+)
+downstream_tls = st.builds(DownstreamTls, several(word), st.booleans(), word, word)
+chain = st.builds(FilterChain, word, network_filter, chain_match, maybe(downstream_tls))
+listener = st.builds(
+    Listener,
+    word,
+    word,
+    st.integers(0, 65535),
+    several(chain),
+    choice(Direction),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    maybe(chain),
+    several(access_log),
+)
+
+PROPERTY = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@PROPERTY
+@given(st.one_of(cluster, assignment))
+def test_clusters_and_endpoints_come_back_as_they_went(resource):
+    assert decode(encode(resource)) == resource
+
+
+@PROPERTY
+@given(route_configuration)
+def test_routes_come_back_as_they_went(resource):
+    assert decode(encode(resource)) == resource
+
+
+@PROPERTY
+@given(listener)
+def test_listeners_come_back_as_they_went(resource):
+    assert decode(encode(resource)) == resource
+
+
+@PROPERTY
+@given(st.one_of(cluster, assignment, route_configuration, listener))
+def test_equal_values_have_equal_bytes(resource):
+    assert encode(resource).value == encode(resource).value
+
+
+def test_every_type_url_is_envoys_v3_type():
+    assert TYPE_URLS == {
+        "CDS": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        "EDS": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+        "LDS": "type.googleapis.com/envoy.config.listener.v3.Listener",
+        "RDS": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+    }
+
+
+def test_an_assignment_is_named_after_its_cluster():
+    assert resource_name(ClusterLoadAssignment("a")) == "a"
+    assert resource_name(Cluster("c", "EDS")) == "c"
+
+
+def test_an_unknown_type_is_refused_by_name():
+    with pytest.raises(Rejected, match=r"type.googleapis.com/envoy.Nothing is not supported"):
+        decode(any_pb2.Any(type_url="type.googleapis.com/envoy.Nothing"))
+
+
+def test_bytes_that_do_not_parse_are_refused():
+    with pytest.raises(Rejected, match="malformed protobuf"):
+        decode(any_pb2.Any(type_url=TYPE_URLS["CDS"], value=b"\xff\xff"))
+
+
+def changed(resource, message_class, change):
+    """The encoded resource, with a hand on the message before it is packed again."""
+    packed = encode(resource)
+    message = message_class()
+    packed.Unpack(message)
+    change(message)
+    packed.Pack(message)
+    return packed
+
+
+def reviews_route():
+    action = Forward((WeightedCluster("v1", 95), WeightedCluster("v2", 5)))
+    return RouteConfiguration("9080", (VirtualHost("reviews", ("*",), (Route(RouteMatch(), action),)),))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda m: m.virtual_hosts[0].routes[0].route.hash_policy.add(), "routes[0].route.hash_policy[0]"),
+        (lambda m: setattr(m.virtual_hosts[0], "require_tls", 2), "require_tls: ALL is not supported"),
+        (lambda m: m.virtual_hosts[0].routes[0].match.grpc.SetInParent(), "routes[0].match.grpc"),
+        (lambda m: m.virtual_hosts[0].routes[0].ClearField("route"), "route '': action"),
+        (
+            lambda m: m.virtual_hosts[0].routes[0].typed_per_filter_config["x"].SetInParent(),
+            "typed_per_filter_config['x']",
+        ),
+    ],
+)
+def test_a_route_field_the_model_cannot_hold_is_refused_by_name(change, named):
+    with pytest.raises(Rejected) as refused:
+        decode(changed(reviews_route(), route_pb2.RouteConfiguration, change))
+    assert str(refused.value).startswith("route 9080: ")
+    assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda m: m.outlier_detection.SetInParent(), "outlier_detection: not supported"),
+        (lambda m: setattr(m, "type", cluster_pb2.Cluster.LOGICAL_DNS), "type: LOGICAL_DNS is not supported"),
+        (lambda m: setattr(m, "lb_policy", cluster_pb2.Cluster.MAGLEV), "lb_policy: MAGLEV is not supported"),
+        (lambda m: m.ClearField("typed_extension_protocol_options"), "typed_extension_protocol_options"),
+    ],
+)
+def test_a_cluster_field_the_model_cannot_hold_is_refused_by_name(change, named):
+    with pytest.raises(Rejected) as refused:
+        decode(changed(Cluster("c", "EDS"), cluster_pb2.Cluster, change))
+    assert str(refused.value).startswith("cluster c: ")
+    assert named in str(refused.value)
+
+
+def test_a_listener_filter_the_model_cannot_hold_is_refused_by_name():
+    value = Listener("l", "127.0.0.1", 1, (FilterChain("c", TcpProxy("s", "c")),))
+    packed = changed(
+        value, listener_pb2.Listener, lambda m: setattr(m.filter_chains[0].filters[0], "name", "lua")
+    )
+    with pytest.raises(Rejected, match=r"listener l: network filter 'lua' .* is not supported"):
+        decode(packed)
+
+
+def test_a_field_that_this_version_does_not_know_is_refused_by_number():
+    packed = encode(Cluster("c", "EDS"))
+    packed.value += b"\xc8\x3e\x01"  # field 1001, varint 1
+    with pytest.raises(Rejected, match="cluster c: field number 1001: unknown to this version"):
+        decode(packed)
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (Cluster("c", "EDS", tls_by_endpoint=True), "tls_by_endpoint"),
+        (
+            RouteConfiguration(
+                "r",
+                (VirtualHost("v", ("*",), (Route(RouteMatch(), Redirect(path="/a", prefix_rewrite="/b")),)),),
+            ),
+            "prefix_rewrite",
+        ),
+        (
+            Listener("l", "a", 1, (FilterChain("c", HttpConnectionManager("s", ())),)),
+            "route_config",
+        ),
+    ],
+)
+def test_a_value_that_contradicts_itself_is_not_encoded(value, named):
+    with pytest.raises(Rejected, match=named):
+        encode(value)
