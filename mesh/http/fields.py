@@ -1,0 +1,30 @@
+"""Hop-by-hop fields: they belong to one connection and are never passed on (RFC 9110 section 7.6.1)."""
+
+from __future__ import annotations
+
+from mesh.http.message import Message
+
+HOP_BY_HOP = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"http2-settings")
+)
+
+# what a client may not have removed by naming it in Connection
+_END_TO_END = frozenset(
+    (
+        b"host", b"content-length", b"transfer-encoding", b"authorization", b"cookie",
+        b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-client-cert", b"x-request-id",
+        b"x-envoy-peer-metadata", b"x-envoy-peer-metadata-id",
+    )
+)  # fmt: skip
+
+
+def remove_hop_by_hop(message: Message) -> None:
+    """Take them out, with those the Connection field names."""
+    connection = message.get(b"connection")
+    if connection is not None:
+        for token in connection.lower().split(b","):
+            name = token.strip()
+            if name not in _END_TO_END:
+                message.remove(name)
+    for name in HOP_BY_HOP:
+        message.remove(name)

@@ -1,0 +1,94 @@
+"""Requests and responses as the proxy handles them: a head, and a body that may still be arriving.
+
+``fields`` maps lower-case names to values in the order of arrival, which is what matching, editing and
+sending want; a name that comes again is in ``repeats`` (set-cookie, mostly), so nothing is merged on the way.
+Values may end in whitespace: ``get`` takes it off. The parser adds to ``chunks`` until ``complete``;
+whoever forwards the body takes them out.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+Fields = dict[bytes, bytes]
+Repeats = list[tuple[bytes, bytes]]
+
+
+class Framing(Enum):
+    """How the end of a body is known (RFC 9112 section 6.3)."""
+
+    NONE = "none"
+    LENGTH = "length"
+    CHUNKED = "chunked"
+    EOF = "eof"  # responses only: until the connection closes
+
+
+class Message:
+    """What requests and responses have in common. ``header_bytes`` is the head's size on the wire."""
+
+    __slots__ = ("chunks", "complete", "fields", "framing", "header_bytes", "keep_alive", "repeats")
+
+    def __init__(self, fields: Fields, repeats: Repeats, framing: Framing, keep_alive: bool) -> None:
+        self.fields = fields
+        self.repeats = repeats
+        self.framing = framing
+        self.keep_alive = keep_alive
+        self.header_bytes = 0
+        self.complete = False
+        self.chunks: list[bytes] = []
+
+    def take_body(self) -> bytes:
+        """The body bytes that arrived since the last call."""
+        chunks = self.chunks
+        if not chunks:
+            return b""
+        self.chunks = []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def get(self, name: bytes) -> bytes | None:
+        """A field's value; of several, all of them joined by ", " (RFC 9110 section 5.3)."""
+        value = self.fields.get(name)
+        if value is None:
+            return None
+        if self.repeats:
+            value = b", ".join([value, *(other for known, other in self.repeats if known == name)])
+        return value.strip()
+
+    def remove(self, name: bytes) -> None:
+        self.fields.pop(name, None)
+        if self.repeats:
+            self.repeats = [field for field in self.repeats if field[0] != name]
+
+
+class Request(Message):
+    """``path`` includes the query; ``scheme`` is the absolute-form's, or None."""
+
+    __slots__ = ("authority", "expects_continue", "http10", "method", "path", "scheme")
+
+    def __init__(
+        self,
+        method: bytes,
+        path: bytes,
+        authority: bytes,
+        fields: Fields,
+        repeats: Repeats,
+        framing: Framing,
+        keep_alive: bool,
+    ) -> None:
+        Message.__init__(self, fields, repeats, framing, keep_alive)
+        self.method = method
+        self.path = path
+        self.authority = authority
+        self.scheme: bytes | None = None
+        self.http10 = False
+        self.expects_continue = False
+
+
+class Response(Message):
+    __slots__ = ("status",)
+
+    def __init__(
+        self, status: int, fields: Fields, repeats: Repeats, framing: Framing, keep_alive: bool
+    ) -> None:
+        Message.__init__(self, fields, repeats, framing, keep_alive)
+        self.status = status

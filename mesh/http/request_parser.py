@@ -1,0 +1,210 @@
+"""Bytes of a client connection -> requests: httptools reads the grammar, this file refuses the ambiguous.
+
+httptools (llhttp, without leniencies) already refuses: bad names and values, obs-fold, bare CR or LF, a
+second or malformed Content-Length, Content-Length with Transfer-Encoding, bad chunk sizes and extensions.
+Added here: Host rules, the HTTP version, transfer codings other than chunked, targets, and the limits. What
+passes is written anew from its parsed parts, so no server behind us can read it differently.
+
+    data_received -> receive_data(data) -> requests[0] is being served, requests[1:] wait (pipelining)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import httptools
+
+from mesh.http.errors import RequestError
+from mesh.http.message import Fields, Framing, Repeats, Request
+from mesh.http.target import check_authority, split_target
+
+MAX_FIELDS = 100  # Envoy's max_headers_count
+DEFAULT_MAX_HEADER_BYTES = 60 * 1024  # Envoy's max_request_headers_kb
+
+
+class RequestParser:
+    """One for each client connection. After an error it takes no more bytes."""
+
+    __slots__ = (
+        "_fed",
+        "_feed",
+        "_fields",
+        "_open",
+        "_parser",
+        "_refused",
+        "_repeats",
+        "_silent",
+        "_url",
+        "max_header_bytes",
+        "requests",
+    )
+
+    def __init__(self, max_header_bytes: int = DEFAULT_MAX_HEADER_BYTES) -> None:
+        self.max_header_bytes = max_header_bytes
+        self.requests: deque[Request] = deque()
+        self._url = b""
+        self._fields: Fields = {}
+        self._repeats: Repeats = []
+        self._open: Request | None = None  # its head is read, its body is not
+        self._fed = 0  # bytes since the last message ended
+        self._refused: RequestError | None = None
+        self._silent = False
+        self._start_parser()
+
+    @property
+    def in_message(self) -> bool:
+        """Whether a request has begun and not ended."""
+        return self._open is not None or self._fed > 0
+
+    def receive_data(self, data: bytes) -> None:
+        """Read on; new requests and body bytes appear in ``requests``. Raises RequestError."""
+        self._fed += len(data)
+        try:
+            self._feed(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data, upgrade.args[0])
+            return
+        except httptools.HttpParserCallbackError:
+            raise self._refused or RequestError("http1.codec_error") from None
+        except httptools.HttpParserError as error:
+            raise RequestError(_detail(error)) from None
+        if self._open is None and self._fed > self.max_header_bytes:
+            raise RequestError("request_headers_too_large", 431)
+
+    def _start_parser(self) -> None:
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._feed = self._parser.feed_data
+
+    # what httptools calls, in the order of the wire
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._open is not None:
+            return  # a trailer field: dropped, as Envoy does by default (RFC 9110 section 6.5.1)
+        name = name.lower()
+        if name in self._fields:
+            self._repeats.append((name, value))
+        else:
+            self._fields[name] = value
+
+    def on_headers_complete(self) -> None:
+        if self._silent:
+            self._url, self._fields = b"", {}
+            return
+        try:
+            request = self._make_request()
+        except RequestError as refused:
+            self._refused = refused
+            raise
+        self._open = request
+        self._url, self._fields, self._repeats = b"", {}, []
+        self.requests.append(request)
+
+    def on_body(self, body: bytes) -> None:
+        request = self._open
+        if request is not None:
+            request.chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        request = self._open
+        if request is None or (self._parser.should_upgrade() and request.framing is not Framing.NONE):
+            return  # the body comes yet: see _ignore_upgrade
+        request.complete = True
+        self._open = None
+        self._fed = 0
+
+    # checks
+
+    def _make_request(self) -> Request:
+        fields, repeats, parser = self._fields, self._repeats, self._parser
+        method: bytes = parser.get_method()
+        keep_alive: bool = parser.should_keep_alive()
+        http10 = (not keep_alive or b"connection" in fields) and self._is_http10()
+        authority = fields.get(b"host")
+        if authority is None:
+            if not http10:
+                raise RequestError("missing_host_header")
+            authority = b""
+        else:
+            check_authority(authority)
+        framing = Framing.NONE
+        if b"content-length" in fields:
+            framing = Framing.LENGTH
+        elif b"transfer-encoding" in fields:
+            framing = self._check_coding(http10)
+        request = Request(method, self._url, authority, fields, repeats, framing, keep_alive)
+        request.http10 = http10
+        if repeats or len(fields) > MAX_FIELDS:
+            self._check_repeats()
+        if self._url[0] != 0x2F or b"#" in self._url or method == b"CONNECT":
+            self._apply_target(request)
+        self._measure(request)
+        return request
+
+    def _is_http10(self) -> bool:
+        version = self._parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise RequestError("http1.invalid_version", 505 if version.startswith("2") else 400)
+        return bool(version == "1.0")
+
+    def _check_coding(self, http10: bool) -> Framing:
+        """RFC 9112 section 6.1: chunked is the only coding forwarded, and HTTP/1.0 has none."""
+        if http10:
+            raise RequestError("http1.transfer_encoding_not_allowed")
+        if self._fields[b"transfer-encoding"].strip().lower() != b"chunked":
+            raise RequestError("http1.invalid_transfer_encoding", 501)
+        return Framing.CHUNKED
+
+    def _check_repeats(self) -> None:
+        if len(self._fields) + len(self._repeats) > MAX_FIELDS:
+            raise RequestError("request_headers_too_many", 431)
+        for name, _ in self._repeats:
+            if name in (b"host", b"content-length", b"transfer-encoding"):
+                raise RequestError(f"http1.duplicate_{name.decode()}")
+
+    def _apply_target(self, request: Request) -> None:
+        """The target's authority goes before the Host field (RFC 9112 section 3.2.2)."""
+        if request.method == b"CONNECT":
+            raise RequestError("connect_not_supported", 501)
+        target = split_target(request.path, request.method)
+        request.path, request.scheme = target.path, target.scheme
+        if target.authority is not None:
+            check_authority(target.authority)
+            request.authority = request.fields[b"host"] = target.authority
+
+    def _measure(self, request: Request) -> None:
+        """The head's size: exact when a chunk may hold more than one message, else what was fed."""
+        size = self._fed
+        if size > self.max_header_bytes or request.framing is not Framing.NONE or self.requests:
+            pairs = (*request.fields.items(), *request.repeats)
+            size = sum(len(name) + len(value) + 4 for name, value in pairs)
+            size += len(request.method) + len(self._url) + 13
+        if size > self.max_header_bytes:
+            raise RequestError("request_headers_too_large", 431)
+        request.header_bytes = size
+
+    def _ignore_upgrade(self, data: bytes, offset: int) -> None:
+        """An upgrade that is not taken is ignored (RFC 9110 section 7.8), but httptools then skips the body.
+
+        So the rest goes to a fresh parser that is told the same framing first.
+        """
+        request = self._open
+        self._start_parser()
+        if request is not None:
+            length = request.fields.get(b"content-length")
+            framing = b"content-length: " + length if length else b"transfer-encoding: chunked"
+            self._silent = True
+            self._feed(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+            self._silent = False
+        rest = data[offset:]
+        self._fed = 0
+        if rest:
+            self.receive_data(rest)
+
+
+def _detail(error: Exception) -> str:
+    """llhttp's words as one token, as Envoy writes codec errors in its details."""
+    return "http1.codec_error:" + "_".join(str(error).replace("`", "").split())

@@ -1,0 +1,29 @@
+from mesh.http.fields import remove_hop_by_hop
+from mesh.http.message import Framing, Response
+
+
+def response(fields, repeats=()):
+    return Response(200, dict(fields), list(repeats), Framing.NONE, True)
+
+
+def test_takes_out_what_belongs_to_the_connection():
+    message = response(
+        {b"connection": b"keep-alive, X-Private", b"keep-alive": b"1", b"x-private": b"y", b"a": b"b"}
+    )
+    remove_hop_by_hop(message)
+    assert message.fields == {b"a": b"b"}
+
+
+def test_connection_cannot_name_end_to_end_fields():
+    message = response(
+        {b"connection": b"host, X-Forwarded-Client-Cert", b"host": b"a", b"x-forwarded-client-cert": b"c"}
+    )
+    remove_hop_by_hop(message)
+    assert message.fields == {b"host": b"a", b"x-forwarded-client-cert": b"c"}
+
+
+def test_sees_every_connection_field():
+    message = response({b"connection": b"close", b"x": b"1"}, [(b"connection", b"x"), (b"x", b"2")])
+    remove_hop_by_hop(message)
+    assert message.fields == {}
+    assert message.repeats == []
