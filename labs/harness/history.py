@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 OK = 200
@@ -52,20 +53,19 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One request as a sidecar reported it to mixer (a line of mixer's access_log.jsonl)."""
+    """One request as a sidecar reported it to mixer (a line of mixer's access_log.jsonl).
+
+    ``start_time`` has the log's resolution, a millisecond, rounded down.
+    """
 
     reporter: str  # "source" or "destination"
     start_time: float
     response_code: int
     request_id: str
     path: str
-    upstream_cluster: str
     route_name: str
     source_workload: str
     destination_workload: str
-    source_principal: str
-    destination_principal: str
-    response_flags: str = "-"
 
 
 def read_exchanges(lines: Iterable[str]) -> list[Exchange]:
@@ -76,6 +76,27 @@ def read_exchanges(lines: Iterable[str]) -> list[Exchange]:
 def read_served(text: str) -> list[Served]:
     """An application's request log; lines that are not JSON objects (a traceback ...) are passed over."""
     return [_record(Served, raw) for raw in _objects(text.splitlines(), strict=False) if "path" in raw]
+
+
+def read_logged(text: str) -> list[Logged]:
+    """Mixer's access log. A last line that is still being written is left for the next reading."""
+    whole = text[: text.rfind("\n") + 1]
+    return [_logged(raw) for raw in _objects(whole.splitlines())]
+
+
+def _logged(raw: dict[str, Any]) -> Logged:
+    """Null stands for unknown in the file; times are ISO 8601."""
+    known = {name: value for name, value in raw.items() if value is not None}
+    return Logged(
+        reporter=known["reporter"],
+        start_time=datetime.fromisoformat(known["start_time"]).timestamp(),
+        response_code=int(known["response_code"]),
+        request_id=known.get("request_id", ""),
+        path=known["path"],
+        route_name=known.get("route_name", ""),
+        source_workload=known.get("source_workload", ""),
+        destination_workload=known.get("destination_workload", ""),
+    )
 
 
 def count_served(exchanges: Iterable[Exchange]) -> Counter[str]:

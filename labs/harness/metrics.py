@@ -1,4 +1,4 @@
-"""Reading ``istio_requests_total`` out of a scrape, and comparing what the observers of a request counted. Pure."""
+"""Reading ``istio_requests_total`` out of a scrape, and comparing what all observers counted. Pure."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def logged_requests(entries: Iterable[Logged]) -> Counts:
 
 
 def difference(after: Counts, before: Counts) -> Counts:
-    """How much each counter grew; unlike `Counter.__sub__` it keeps what shrank, which would be a bug to see."""
+    """How much each counter grew. Keeps what shrank, unlike `Counter.__sub__`: that would be a bug to see."""
     return Counter({key: after[key] - before[key] for key in after.keys() | before.keys()})
 
 
