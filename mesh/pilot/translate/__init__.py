@@ -1,0 +1,21 @@
+"""Translation: (world, proxy) -> resources. Pure; each file one part of the answer.
+
+assemble             the whole answer
+listeners            inbound and outbound
+inbound              what comes to the application: chains by port and mTLS mode
+outbound             what the application sends
+filters              what differs between the two engines
+routes               route configurations and virtual hosts
+virtual_service      which VirtualService governs a host, its rules as routes
+match                one match entry
+action               forward by weight, redirect, direct response
+retry                retry policies
+fault                delays and aborts
+headers              header operations
+clusters             outbound by service, port and subset; inbound; special ones
+destination_rule     which policy is in force
+endpoints            the workloads of each cluster
+peer_authentication  which mTLS mode is in force
+hosts                full names, wildcards, the most specific host
+consistent           the check before a push
+"""

@@ -1,0 +1,110 @@
+"""What a VirtualService rule does with a request: forward by weight, redirect, or answer."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+from mesh.galley.api.http_route import (
+    Destination,
+    HttpDirectResponse,
+    HttpRedirect,
+    HttpRoute,
+    HttpRouteDestination,
+)
+from mesh.model import names
+from mesh.model.route import Action, DirectResponse, Forward, Redirect, Route, RouteMatch, WeightedCluster
+from mesh.pilot.services import Service
+from mesh.pilot.translate.headers import authority_of, mutation
+from mesh.pilot.translate.hosts import in_full
+from mesh.pilot.translate.retry import DEFAULT_RETRY, retry_policy
+from mesh.pilot.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the caller asked for: a host and port; ``service`` is None for a host VirtualServices made up."""
+
+    host: str
+    port: int
+    service: Service | None
+
+    @property
+    def decorator(self) -> str:
+        return f"{self.host}:{self.port}/*"
+
+
+def service_forward(target: Target, name: str) -> Route:
+    """The route to a service nobody wrote rules for."""
+    cluster = names.outbound_cluster(target.port, "", target.host)
+    forward = Forward((WeightedCluster(cluster),), retry=DEFAULT_RETRY)
+    return Route(RouteMatch(), forward, name, decorator=target.decorator)
+
+
+def action(world: World, target: Target, namespace: str, rule: HttpRoute) -> Action:
+    """The rule's action; its short host names are services of ``namespace``, the VirtualService's."""
+    if rule.redirect is not None:
+        return _redirect(rule.redirect)
+    if rule.direct_response is not None:
+        return DirectResponse(rule.direct_response.status, _body(rule.direct_response))
+    return Forward(
+        _weighted(world, target, namespace, rule.route),
+        timeout_s=rule.timeout or None,
+        retry=retry_policy(rule.retries),
+        host_rewrite=(rule.rewrite.authority if rule.rewrite else None) or authority_of(rule.headers),
+        prefix_rewrite=(rule.rewrite.uri if rule.rewrite else None) or None,
+    )
+
+
+def _weighted(
+    world: World, target: Target, namespace: str, destinations: tuple[HttpRouteDestination, ...]
+) -> tuple[WeightedCluster, ...]:
+    """A lone destination has all the weight; of several, those without any get nothing."""
+    if len(destinations) > 1 and any(one.weight for one in destinations):
+        destinations = tuple(one for one in destinations if one.weight)
+    return tuple(
+        WeightedCluster(
+            _cluster(world, target, namespace, one.destination),
+            one.weight or 100,
+            mutation(one.headers.request if one.headers else None),
+            mutation(one.headers.response if one.headers else None),
+        )
+        for one in destinations
+    )
+
+
+def _cluster(world: World, target: Target, namespace: str, destination: Destination) -> str:
+    """A destination without a port means the service's only one, else the one the caller dialled.
+
+    Nothing checks here that the cluster exists: an unknown subset or host is answered 503 NC by the proxy.
+    """
+    host = in_full(destination.host, namespace)
+    service = world.service(host)
+    port = target.port
+    if destination.port is not None:
+        port = destination.port.number
+    elif service is not None and len(service.ports) == 1:
+        port = service.ports[0].number
+    return names.outbound_cluster(port, destination.subset or "", host)
+
+
+def _redirect(redirect: HttpRedirect) -> Redirect:
+    """Without ``port`` the redirect keeps the request's, but for FROM_PROTOCOL_DEFAULT: 80 or 443."""
+    port = redirect.port or None
+    if redirect.derive_port == "FROM_PROTOCOL_DEFAULT":
+        port = 443 if redirect.scheme == "https" else 80
+    return Redirect(
+        redirect.redirect_code,
+        host=redirect.authority or None,
+        port=port,
+        scheme=redirect.scheme or None,
+        path=redirect.uri or None,
+        prefix_rewrite=redirect.prefix_rewrite or None,
+    )
+
+
+def _body(response: HttpDirectResponse) -> bytes:
+    body = response.body
+    if body is None:
+        return b""
+    return base64.b64decode(body.bytes_) if body.bytes_ is not None else (body.string or "").encode()

@@ -1,0 +1,45 @@
+"""Endpoints: for each EDS cluster the workloads that answer for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
+from mesh.model.node import Node
+from mesh.pilot.registry import proxy_name
+from mesh.pilot.translate.clusters import OutboundCluster, outbound_clusters
+from mesh.pilot.translate.peer_authentication import mtls_mode
+from mesh.pilot.world import World
+
+
+def endpoints(world: World, node: Node) -> tuple[ClusterLoadAssignment, ...]:
+    """The load assignment of every EDS cluster the proxy has, sorted by name; empty ones are sent too."""
+    namespace = node.namespace
+    return world.shared(("endpoints", namespace), lambda: tuple(_assignments(world, namespace)))
+
+
+def _assignments(world: World, client_namespace: str) -> Iterator[ClusterLoadAssignment]:
+    for outbound in outbound_clusters(world, client_namespace):
+        if outbound.cluster.discovery == "EDS":
+            found = tuple(_endpoint(world, node, port) for node, port in _answering(outbound))
+            localities = (LocalityEndpoints(found),) if found else ()
+            yield ClusterLoadAssignment(outbound.cluster.name, localities)
+
+
+def _answering(outbound: OutboundCluster) -> Iterator[tuple[Node, int]]:
+    labels = outbound.subset.labels if outbound.subset is not None else {}
+    for instance in outbound.service.instances:
+        target = instance.target(outbound.port.number)
+        of_subset = all(instance.node.labels.get(key) == value for key, value in labels.items())
+        if target is not None and of_subset:
+            yield instance.node, target
+
+
+def _endpoint(world: World, node: Node, port: int) -> Endpoint:
+    """The same for every cluster it is in. ``mtls``: auto mTLS may speak it to this workload."""
+
+    def make() -> Endpoint:
+        mode = mtls_mode(world.config.peer_authentications, node, port)
+        return Endpoint(node.address, port, mode != "DISABLE", node.peer().to_text())
+
+    return world.shared(("endpoint", proxy_name(node), port), make)

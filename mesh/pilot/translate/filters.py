@@ -1,0 +1,94 @@
+"""What differs between the two engines, and it alone: our sidecar has Istio's own filters, a stock Envoy not.
+
+* python: metadata exchange and the standard metrics are filters, as in Istio's proxy;
+* envoy: the peer is told by a header which the route configuration sets, is read into dynamic metadata, and
+  leaves with the access log entry; the agent beside Envoy counts the metrics out of that log.
+"""
+
+from __future__ import annotations
+
+from mesh.model import names
+from mesh.model.http_filter import (
+    DESTINATION_PEER_TAG,
+    REPORTER_TAG,
+    SOURCE_PEER_TAG,
+    AccessLog,
+    FaultFilter,
+    FileAccessLog,
+    GrpcAccessLog,
+    HeaderToMetadata,
+    HttpFilter,
+    IstioStats,
+    MetadataTag,
+    PeerMetadata,
+    Router,
+)
+from mesh.model.node import Engine, Node
+from mesh.model.route import NO_MUTATION, HeaderMutation
+from mesh.xds.codec.peer import encode_peer
+
+# the key under which the envoy engine keeps the caller's peer header, in the namespace ISTIO_METADATA
+SOURCE_PEER_KEY = "peer"
+
+_INBOUND: dict[Engine, tuple[HttpFilter, ...]] = {
+    "python": (PeerMetadata("downstream"), FaultFilter(), IstioStats("destination"), Router()),
+    "envoy": (
+        HeaderToMetadata(names.PEER_METADATA_HEADER, names.ISTIO_METADATA, SOURCE_PEER_KEY),
+        FaultFilter(),
+        Router(),
+    ),
+}
+_OUTBOUND: dict[Engine, tuple[HttpFilter, ...]] = {
+    "python": (PeerMetadata("upstream"), FaultFilter(), IstioStats("source"), Router()),
+    "envoy": (FaultFilter(), Router()),
+}
+_INBOUND_TAGS = (
+    MetadataTag(REPORTER_TAG, "literal", "destination"),
+    MetadataTag(SOURCE_PEER_TAG, "request", names.ISTIO_METADATA, SOURCE_PEER_KEY),
+)
+_OUTBOUND_TAGS = (
+    MetadataTag(REPORTER_TAG, "literal", "source"),
+    MetadataTag(DESTINATION_PEER_TAG, "host", names.ISTIO_METADATA, names.WORKLOAD_METADATA_KEY),
+)
+
+
+def inbound_filters(node: Node) -> tuple[HttpFilter, ...]:
+    return _INBOUND[node.engine]
+
+
+def outbound_filters(node: Node) -> tuple[HttpFilter, ...]:
+    return _OUTBOUND[node.engine]
+
+
+def inbound_access_logs(node: Node) -> tuple[AccessLog, ...]:
+    return _access_logs(node, _INBOUND_TAGS)
+
+
+def outbound_access_logs(node: Node) -> tuple[AccessLog, ...]:
+    return _access_logs(node, _OUTBOUND_TAGS)
+
+
+def inbound_request_headers(node: Node) -> HeaderMutation:
+    """What the application must not see of the metadata exchange."""
+    if node.engine == "python":
+        return NO_MUTATION
+    return HeaderMutation(remove=(names.PEER_METADATA_ID_HEADER,))
+
+
+def outbound_request_headers(node: Node) -> HeaderMutation:
+    """What tells the next sidecar who is calling."""
+    if node.engine == "python":
+        return NO_MUTATION
+    return HeaderMutation(
+        set=(
+            (names.PEER_METADATA_HEADER, encode_peer(node.peer())),
+            (names.PEER_METADATA_ID_HEADER, node.id),
+        )
+    )
+
+
+def _access_logs(node: Node, tags: tuple[MetadataTag, ...]) -> tuple[AccessLog, ...]:
+    mixer = GrpcAccessLog("mixer", names.CONTROL_PLANE_CLUSTER, tags)
+    if node.engine == "python":
+        return FileAccessLog(), mixer
+    return FileAccessLog(), mixer, GrpcAccessLog("agent", names.AGENT_CLUSTER, tags)

@@ -1,0 +1,172 @@
+"""Inbound listeners: how a sidecar takes what is meant for its application.
+
+REDIRECT: one listener ``virtualInbound`` gets every connection and tells them apart by their original port.
+NONE: one listener a port, on the workload's own address.
+
+A port's filter chains by mTLS mode: PERMISSIVE has one for mutual TLS and one for plaintext, STRICT only the
+first, DISABLE only the second. The chains themselves are equal in all modes: a change of mode adds or
+takes away a chain, and Envoy then drains the connections of that chain alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mesh.model import names
+from mesh.model.listener import (
+    FilterChain,
+    FilterChainMatch,
+    HttpConnectionManager,
+    Listener,
+    NetworkFilter,
+    TcpProxy,
+)
+from mesh.model.node import Node
+from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster
+from mesh.model.tls import DownstreamTls
+from mesh.pilot.services import Service, is_http
+from mesh.pilot.translate import filters
+from mesh.pilot.translate.peer_authentication import Mode, mtls_mode
+from mesh.pilot.world import World
+
+ANY_ADDRESS = "0.0.0.0"
+_MTLS = DownstreamTls(names.MTLS_ALPN)
+
+
+@dataclass(frozen=True, slots=True)
+class InboundPort:
+    """A port of the application: ``number`` is its own, ``service_port`` what the service calls it."""
+
+    number: int
+    service: Service
+    service_port: int
+    http: bool
+
+
+def inbound_ports(world: World, node: Node) -> tuple[InboundPort, ...]:
+    """The application's ports, sorted; the first service (by host) that has a port speaks for it."""
+    found: dict[int, InboundPort] = {}
+    for service, instance in world.instances_of(node):
+        for port in service.ports:
+            target = instance.target(port.number)
+            if target is not None:
+                found.setdefault(target, InboundPort(target, service, port.number, is_http(port)))
+    return tuple(found[number] for number in sorted(found))
+
+
+def inbound_listeners(world: World, node: Node) -> tuple[Listener, ...]:
+    """The inbound listeners of one proxy, not sorted."""
+    if node.interception == "REDIRECT":
+        return (_virtual_inbound(world, node),)
+    return tuple(_port_listener(world, node, port) for port in inbound_ports(world, node))
+
+
+def _port_listener(world: World, node: Node, port: InboundPort) -> Listener:
+    return Listener(
+        names.listener(node.address, port.number),
+        node.address,
+        port.number,
+        tuple(_chains(world, node, port, None)),
+        direction="INBOUND",
+        inspect_tls=True,
+    )
+
+
+def _virtual_inbound(world: World, node: Node) -> Listener:
+    default = _passthrough("virtualInbound", FilterChainMatch())
+    mode = mtls_mode(world.config.peer_authentications, node)
+    chains = [_loop_guard()]
+    for port in inbound_ports(world, node):
+        chains += _chains(world, node, port, port.number)
+        if mode != "STRICT":
+            chains += _refuse_the_rest(world, node, port)
+    if mode != "DISABLE":
+        chains.append(_passthrough_mtls(mode))
+    return Listener(
+        names.VIRTUAL_INBOUND,
+        ANY_ADDRESS,
+        names.INBOUND_PORT,
+        tuple(chains),
+        direction="INBOUND",
+        inspect_tls=True,
+        original_dst=True,
+        default_filter_chain=None if mode == "STRICT" else default,
+    )
+
+
+def _chains(world: World, node: Node, port: InboundPort, match_port: int | None) -> Iterator[FilterChain]:
+    mode = mtls_mode(world.config.peer_authentications, node, port.number)
+    network_filter = _manager(node, port) if port.http else _tcp(port)
+    # an application behind an HTTP port does not speak TLS itself, one behind a TCP port may
+    alpn = () if port.http else names.MTLS_ALPN
+    if mode != "DISABLE":
+        match = FilterChainMatch(match_port, "tls", application_protocols=alpn)
+        yield FilterChain(_chain_name(node, port, "mtls"), network_filter, match, _MTLS)
+    if mode != "STRICT":
+        match = FilterChainMatch(match_port, "raw_buffer")
+        yield FilterChain(_chain_name(node, port, "plaintext"), network_filter, match)
+    if mode != "STRICT" and not port.http:
+        match = FilterChainMatch(match_port, "tls")
+        yield FilterChain(_chain_name(node, port, "tls"), network_filter, match)
+
+
+def _manager(node: Node, port: InboundPort) -> HttpConnectionManager:
+    return HttpConnectionManager(
+        f"inbound_{ANY_ADDRESS}_{port.number};",
+        filters.inbound_filters(node),
+        route_config=_routes(node, port),
+        access_logs=filters.inbound_access_logs(node),
+        forward_client_cert="APPEND_FORWARD",
+    )
+
+
+def _routes(node: Node, port: InboundPort) -> RouteConfiguration:
+    cluster = names.inbound_cluster(port.number)
+    route = Route(
+        RouteMatch(),
+        Forward((WeightedCluster(cluster),)),
+        "default",
+        decorator=f"{port.service.host}:{port.service_port}/*",
+    )
+    host = VirtualHost(f"inbound|http|{port.number}", ("*",), (route,))
+    headers = filters.inbound_request_headers(node)
+    return RouteConfiguration(names.inbound_route(port.number), (host,), request_headers=headers)
+
+
+def _tcp(port: InboundPort) -> NetworkFilter:
+    cluster = names.inbound_cluster(port.number)
+    return TcpProxy(cluster, cluster)
+
+
+def _chain_name(node: Node, port: InboundPort, kind: str) -> str:
+    address = ANY_ADDRESS if node.interception == "REDIRECT" else node.address
+    return f"{address}_{port.number}_{kind}"
+
+
+def _loop_guard() -> FilterChain:
+    """A connection to the sidecar's own port would be passed through to itself for ever."""
+    match = FilterChainMatch(names.INBOUND_PORT)
+    return FilterChain("virtualInbound-blackhole", _proxy_to(names.BLACK_HOLE_CLUSTER), match)
+
+
+def _refuse_the_rest(world: World, node: Node, port: InboundPort) -> Iterator[FilterChain]:
+    """Keep what a STRICT port refuses from the default chain, which would hand it to the application."""
+    if mtls_mode(world.config.peer_authentications, node, port.number) == "STRICT":
+        name = _chain_name(node, port, "refused")
+        yield FilterChain(name, _proxy_to(names.BLACK_HOLE_CLUSTER), FilterChainMatch(port.number))
+
+
+def _passthrough_mtls(mode: Mode) -> FilterChain:
+    """Mutual TLS to a port no service names; in PERMISSIVE other TLS may be the application's own."""
+    alpn = names.MTLS_ALPN if mode == "PERMISSIVE" else ()
+    match = FilterChainMatch(transport_protocol="tls", application_protocols=alpn)
+    return _passthrough("virtualInbound-mtls", match, _MTLS)
+
+
+def _passthrough(name: str, match: FilterChainMatch, tls: DownstreamTls | None = None) -> FilterChain:
+    return FilterChain(name, _proxy_to(names.INBOUND_PASSTHROUGH_CLUSTER), match, tls)
+
+
+def _proxy_to(cluster: str) -> TcpProxy:
+    return TcpProxy(cluster, cluster)

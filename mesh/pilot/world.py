@@ -1,0 +1,66 @@
+"""The world at one moment: what translation reads, and all it reads.
+
+A ``World`` never changes; what several proxies have in common is therefore made once and kept in it
+(``shared``), so that the hundredth proxy costs little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, cast
+
+from mesh.galley.api.destination_rule import DestinationRule
+from mesh.galley.api.peer_authentication import PeerAuthentication
+from mesh.galley.api.service import Service as DeclaringObject
+from mesh.galley.api.virtual_service import VirtualService
+from mesh.model.node import Node
+from mesh.pilot.registry import proxy_name
+from mesh.pilot.services import Instance, Service
+
+T = TypeVar("T")
+
+
+class Config(Protocol):
+    """What pilot reads of a configuration: galley's snapshot has all of it."""
+
+    @property
+    def virtual_services(self) -> Sequence[VirtualService]: ...
+    @property
+    def destination_rules(self) -> Sequence[DestinationRule]: ...
+    @property
+    def peer_authentications(self) -> Sequence[PeerAuthentication]: ...
+    @property
+    def services(self) -> Sequence[DeclaringObject]: ...
+
+
+@dataclass(frozen=True)
+class World:
+    """``services`` are sorted by host."""
+
+    config: Config
+    services: tuple[Service, ...] = ()
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` answers, made once for each key: the key must hold all that ``make`` depends on."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast("T", self._made[key])
+
+    def service(self, host: str) -> Service | None:
+        """The service of a full host name."""
+        return self.shared("services by host", lambda: {found.host: found for found in self.services}).get(
+            host
+        )
+
+    def instances_of(self, node: Node) -> Sequence[tuple[Service, Instance]]:
+        """The workload as an instance of each service it is part of, sorted by the services' hosts."""
+        return self.shared("instances by workload", self._by_workload).get(proxy_name(node), ())
+
+    def _by_workload(self) -> dict[str, list[tuple[Service, Instance]]]:
+        found: dict[str, list[tuple[Service, Instance]]] = {}
+        for service in self.services:
+            for instance in service.instances:
+                found.setdefault(proxy_name(instance.node), []).append((service, instance))
+        return found
