@@ -10,7 +10,7 @@ from pathlib import Path
 def cpu_seconds(pid: int) -> float:
     """CPU seconds (user and system) of all the process's live threads so far.
 
-    From ``/proc/<pid>/task/*/schedstat`` (nanoseconds on a CPU), which is finer than the clock ticks of ``stat``.
+    From ``/proc/<pid>/task/*/schedstat`` (nanoseconds on a CPU): finer than the clock ticks of ``stat``.
     """
     total_ns = 0
     for task in Path(f"/proc/{pid}/task").iterdir():

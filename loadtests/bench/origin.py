@@ -1,6 +1,6 @@
 """The server behind the sidecars: a fixed response for each request, as cheaply as Python can.
 
-    python -m loadtests.bench.origin ADDRESS PORT BODY_BYTES
+    BIND_ADDRESS=127.0.0.1 PORT=9080 BODY_BYTES=200 python -m loadtests.bench.origin
 
 It only finds the end of each request's head (the load sends no bodies), so that the origin's own cost
 stays far below the sidecar's and never becomes what is measured.
@@ -9,7 +9,7 @@ stays far below the sidecar's and never becomes what is measured.
 from __future__ import annotations
 
 import asyncio
-import sys
+import os
 from typing import cast
 
 import uvloop
@@ -52,4 +52,5 @@ async def serve(address: str, port: int, body_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    env = os.environ
+    uvloop.run(serve(env["BIND_ADDRESS"], int(env.get("PORT", "9080")), int(env.get("BODY_BYTES", "200"))))
