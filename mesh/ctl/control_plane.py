@@ -14,7 +14,9 @@ from mesh.model.names import CONTROL_PLANE_HTTP_PORT, XDS_PLAINTEXT_PORT, XDS_TL
 
 
 def control_plane(
-    address: Annotated[str, typer.Option(metavar="IP", help="The address all its ports are on.")] = "127.0.0.1",
+    address: Annotated[
+        str, typer.Option(metavar="IP", help="The address all its ports are on.")
+    ] = "127.0.0.1",
     data_dir: Annotated[
         Path, typer.Option(metavar="DIR", help="Its CA key, tokens, applied objects and access logs.")
     ] = Path("mesh-data"),

@@ -120,7 +120,9 @@ async def _run(node: Node, bootstrap: Bootstrap) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 after an orderly end, 1 when it could not start or broke, 2 for wrong flags."""
     flags = parser().parse_args(arguments)
-    logging.basicConfig(level=flags.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=flags.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     try:
         import uvloop
 

@@ -29,7 +29,7 @@ ResourceType = Literal["CDS", "EDS", "LDS", "RDS"]
 class ConfigView:
     """The configuration in force; a type without an entry in ``versions`` never arrived."""
 
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     versions: Mapping[ResourceType, str] = field(default_factory=dict)
     updated_at: Mapping[ResourceType, float] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ class EndpointView:
     port: int
     health: Health = "HEALTHY"
     weight: int = 1
-    locality: Locality = Locality()
+    locality: Locality = field(default_factory=Locality)
     priority: int = 0
     cx_active: int = 0
     cx_connect_fail: int = 0

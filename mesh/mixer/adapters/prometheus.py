@@ -1,0 +1,73 @@
+"""Istio's standard metrics of the whole mesh, counted from access logs: one scrape instead of one a sidecar.
+
+Names and labels are the sidecars' own (``mesh/model/standard_metrics.py``), so the two can be compared
+number by number. At most ``MAX_SERIES`` label sets, then new ones are counted under the value
+``overflow``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.node import Node
+from mesh.model.standard_metrics import (
+    BUCKETS,
+    HELP,
+    HTTP_LABELS,
+    REQUEST_BYTES,
+    REQUEST_DURATION,
+    REQUESTS_TOTAL,
+    RESPONSE_BYTES,
+    duration_ms,
+    http_labels,
+    overflow_labels,
+    request_bytes,
+    response_bytes,
+)
+
+MAX_SERIES = 20_000  # about 15 kB each in prometheus_client, whose buckets are objects: 300 MB at the worst
+
+
+class Prometheus:
+    """The adapter ``prometheus``."""
+
+    def __init__(self, registry: CollectorRegistry, max_series: int = MAX_SERIES) -> None:
+        self._max_series = max_series
+        self._requests = Counter(REQUESTS_TOTAL, HELP[REQUESTS_TOTAL], HTTP_LABELS, registry=registry)
+        self._duration = _histogram(REQUEST_DURATION, registry)
+        self._request = _histogram(REQUEST_BYTES, registry)
+        self._response = _histogram(RESPONSE_BYTES, registry)
+        self._series: dict[tuple[str, ...], tuple[Counter, Histogram, Histogram, Histogram]] = {}
+
+    def handle(self, node: Node, entries: Sequence[AccessLogEntry]) -> None:
+        for entry in entries:
+            requests, duration, request, response = self._children(entry, node)
+            requests.inc()
+            duration.observe(duration_ms(entry))
+            request.observe(request_bytes(entry))
+            response.observe(response_bytes(entry))
+
+    def close(self) -> None:
+        pass
+
+    def _children(self, entry: AccessLogEntry, node: Node) -> tuple[Counter, Histogram, Histogram, Histogram]:
+        labels = http_labels(entry, node)
+        found = self._series.get(labels)
+        if found is None and len(self._series) >= self._max_series:
+            labels = overflow_labels(entry)
+            found = self._series.get(labels)
+        if found is None:
+            found = self._series[labels] = (
+                self._requests.labels(*labels),
+                self._duration.labels(*labels),
+                self._request.labels(*labels),
+                self._response.labels(*labels),
+            )
+        return found
+
+
+def _histogram(name: str, registry: CollectorRegistry) -> Histogram:
+    return Histogram(name, HELP[name], HTTP_LABELS, buckets=BUCKETS, registry=registry)
