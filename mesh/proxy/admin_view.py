@@ -82,6 +82,10 @@ class AdminView(Protocol):
     def state(self) -> State: ...
 
     @property
+    def healthy(self) -> bool:
+        """False after ``set_healthy(False)``."""
+
+    @property
     def started_at(self) -> float: ...
 
     @property

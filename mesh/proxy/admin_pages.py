@@ -1,0 +1,162 @@
+"""What admin's read-only pages say, in Envoy's text and JSON. Pure: a view in, values out.
+
+Envoy's protobuf JSON writes 64-bit numbers as text and leaves out what is zero; so do these.
+"""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from mesh.model.tls import Secrets
+from mesh.model.version import VERSION
+from mesh.proxy.admin_view import AdminView, ClusterView, EndpointView
+from mesh.proxy.config_dump import node_json
+
+Json = dict[str, Any]
+
+_COUNTED = ("cx_connect_fail", "cx_total", "rq_error", "rq_success", "rq_timeout", "rq_total")
+_GAUGED = ("cx_active", "rq_active")
+_DAY_S = 86400
+
+
+def clusters_text(view: AdminView) -> str:
+    """``<cluster>::<address>::<stat>::<value>`` lines."""
+    lines = []
+    for cluster in view.clusters():
+        lines.append(f"{cluster.name}::added_via_api::{str(cluster.added_via_api).lower()}")
+        for endpoint in cluster.endpoints:
+            start = f"{cluster.name}::{endpoint.address}:{endpoint.port}::"
+            lines.extend(f"{start}{stat}::{getattr(endpoint, stat)}" for stat in sorted(_COUNTED + _GAUGED))
+            lines.append(f"{start}health_flags::{_health_flags(endpoint)}")
+            lines.append(f"{start}weight::{endpoint.weight}")
+            lines.append(f"{start}region::{endpoint.locality.region}")
+            lines.append(f"{start}zone::{endpoint.locality.zone}")
+            lines.append(f"{start}sub_zone::{endpoint.locality.sub_zone}")
+            lines.append(f"{start}priority::{endpoint.priority}")
+    return "".join(line + "\n" for line in lines)
+
+
+def clusters_json(view: AdminView) -> Json:
+    """envoy.admin.v3.Clusters."""
+    return {"cluster_statuses": [_cluster_status(cluster) for cluster in view.clusters()]}
+
+
+def _cluster_status(cluster: ClusterView) -> Json:
+    return {
+        "name": cluster.name,
+        "added_via_api": cluster.added_via_api,
+        "host_statuses": [_host_status(endpoint) for endpoint in cluster.endpoints],
+        "observability_name": cluster.name,
+    }
+
+
+def _host_status(endpoint: EndpointView) -> Json:
+    counters = [_metric(endpoint, stat, {}) for stat in _COUNTED]
+    gauges = [_metric(endpoint, stat, {"type": "GAUGE"}) for stat in _GAUGED]
+    locality = {key: getattr(endpoint.locality, key) for key in ("region", "zone", "sub_zone")}
+    status: Json = {
+        "address": _socket_address(endpoint.address, endpoint.port),
+        "stats": counters + gauges,
+        "health_status": {"eds_health_status": endpoint.health},
+        "weight": endpoint.weight,
+        "locality": {key: value for key, value in locality.items() if value},
+    }
+    if endpoint.priority:
+        status["priority"] = endpoint.priority
+    return status
+
+
+def _metric(endpoint: EndpointView, stat: str, kind: Json) -> Json:
+    value = getattr(endpoint, stat)
+    return {**kind, **({"value": str(value)} if value else {}), "name": stat}
+
+
+def _health_flags(endpoint: EndpointView) -> str:
+    return {"HEALTHY": "healthy", "UNHEALTHY": "/failed_eds_health", "DRAINING": "/eds_status_draining"}[
+        endpoint.health
+    ]
+
+
+def _socket_address(address: str, port: int) -> Json:
+    return {"socket_address": {"address": address, "port_value": port}}
+
+
+def listeners_text(view: AdminView) -> str:
+    return "".join(f"{bound.name}::{bound.address}:{bound.port}\n" for bound in view.listeners())
+
+
+def listeners_json(view: AdminView) -> Json:
+    """envoy.admin.v3.Listeners."""
+    return {
+        "listener_statuses": [
+            {"name": bound.name, "local_address": _socket_address(bound.address, bound.port)}
+            for bound in view.listeners()
+        ]
+    }
+
+
+def certs_json(secrets: Secrets | None, now: float) -> Json:
+    """envoy.admin.v3.Certificates: the workload's chain and the roots it trusts."""
+    if secrets is None:
+        return {}
+    chain = x509.load_pem_x509_certificates(secrets.certificate.chain_pem)
+    roots = x509.load_pem_x509_certificates(secrets.roots_pem)
+    return {
+        "certificates": [
+            {
+                "ca_cert": [_certificate(root, now) for root in roots],
+                "cert_chain": [_certificate(certificate, now) for certificate in chain],
+            }
+        ]
+    }
+
+
+def _certificate(certificate: x509.Certificate, now: float) -> Json:
+    until = certificate.not_valid_after_utc
+    left_s = max(0.0, until.timestamp() - now)
+    return {
+        "path": "<inline>",
+        "serial_number": f"{certificate.serial_number:x}",
+        "subject_alt_names": _alt_names(certificate),
+        "days_until_expiration": str(int(left_s // _DAY_S)),
+        "valid_from": f"{certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}",
+        "expiration_time": f"{until:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def _alt_names(certificate: x509.Certificate) -> list[Json]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    return [{"uri": uri} for uri in uris] + [{"dns": dns} for dns in names.get_values_for_type(x509.DNSName)]
+
+
+def server_info(view: AdminView, now: float) -> Json:
+    """envoy.admin.v3.ServerInfo."""
+    uptime = f"{int(now - view.started_at)}s"
+    return {
+        "version": f"mesh-labs/{VERSION}",
+        "state": view.state,
+        "uptime_current_epoch": uptime,
+        "uptime_all_epochs": uptime,
+        "hot_restart_version": "disabled",
+        "command_line_options": {"concurrency": view.concurrency},
+        "node": node_json(view.node),
+    }
+
+
+def memory() -> Json:
+    """envoy.admin.v3.Memory, as far as it has a meaning here: bytes of resident memory, now and at most."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "allocated": str(pages * resource.getpagesize()),
+        "heap_size": str(pages * resource.getpagesize()),
+        "total_physical_bytes": str(peak_kib * 1024),
+    }
