@@ -18,5 +18,6 @@ tls              transport sockets
 secret           SDS secrets
 peer             x-envoy-peer-metadata
 access_log       finished requests: AccessLogEntry <-> HTTPAccessLogEntry
+access_log_batch the same for many requests: what they share is written once
 response_flags   Envoy's flags: short form <-> message
 """
