@@ -1,0 +1,16 @@
+"""Istio's configuration API as frozen pydantic models, with Istio's field names.
+
+base                the models' common ground, and the shape of every object
+metadata            name, namespace, labels, annotations
+scalars             durations, ports, percentages, counts
+string_match        exact, prefix or regex
+http_route          the rules of ``VirtualService.spec.http``
+virtual_service     VirtualService, with tcp and tls rules
+traffic_policy      load balancing, connection pools, outlier detection, TLS
+destination_rule    DestinationRule
+peer_authentication PeerAuthentication
+service             the Kubernetes Service
+gateway             Gateway
+service_entry       ServiceEntry
+kinds               the table of all of these
+"""

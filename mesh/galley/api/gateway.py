@@ -1,0 +1,67 @@
+"""Gateway: what a mesh takes in from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from mesh.galley.api.base import ApiModel, ApiObject, Items
+from mesh.galley.api.scalars import Port
+
+TlsProtocol = Literal["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"]
+ServerTlsMode = Literal[
+    "PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"
+]
+
+
+class GatewayPort(ApiModel):
+    number: Port
+    protocol: str
+    name: str = ""
+    target_port: Port | None = None
+
+
+class TlsCertificateFiles(ApiModel):
+    server_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
+
+
+class ServerTls(ApiModel):
+    https_redirect: bool | None = None
+    mode: ServerTlsMode = "PASSTHROUGH"
+    server_certificate: str | None = None
+    private_key: str | None = None
+    ca_certificates: str | None = None
+    ca_crl: str | None = None
+    credential_name: str | None = None
+    credential_names: Items[str] = ()
+    ca_cert_credential_name: str | None = None
+    tls_certificates: Items[TlsCertificateFiles] = ()
+    subject_alt_names: Items[str] = ()
+    verify_certificate_spki: Items[str] = ()
+    verify_certificate_hash: Items[str] = ()
+    min_protocol_version: TlsProtocol | None = None
+    max_protocol_version: TlsProtocol | None = None
+    cipher_suites: Items[str] = ()
+
+
+class Server(ApiModel):
+    port: GatewayPort
+    hosts: Items[str]
+    bind: str | None = None
+    tls: ServerTls | None = None
+    default_endpoint: str | None = None
+    name: str = ""
+
+
+class GatewaySpec(ApiModel):
+    servers: Items[Server] = ()
+    selector: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Gateway(ApiObject):
+    kind: Literal["Gateway"]
+    spec: GatewaySpec

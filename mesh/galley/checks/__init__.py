@@ -1,0 +1,10 @@
+"""What a well-shaped object may still get wrong: pure generators of problems, one file a kind.
+
+common              names, hosts, labels, RE2, headers
+http_route          one rule of ``spec.http``
+reachability        rules that no request can reach
+virtual_service     VirtualService
+destination_rule    DestinationRule
+peer_authentication PeerAuthentication
+service             Service
+"""

@@ -1,0 +1,60 @@
+"""DestinationRule: its host, its subsets, the parts of a policy that must fit together."""
+
+from __future__ import annotations
+
+from mesh.galley.api.base import given
+from mesh.galley.api.destination_rule import DestinationRule
+from mesh.galley.api.traffic_policy import ClientTls, PortTrafficPolicy, TrafficPolicy
+from mesh.galley.checks.common import Problems, check_dns_label, check_host, check_labels
+from mesh.galley.fault import Loc, Problem, quoted
+
+
+def check_destination_rule(rule: DestinationRule) -> Problems:
+    spec = rule.spec
+    yield from check_host(spec.host, ("spec", "host"), wildcard=True)
+    if spec.traffic_policy is not None:
+        yield from _check_policy(spec.traffic_policy, ("spec", "trafficPolicy"))
+    if spec.workload_selector is not None:
+        at: Loc = ("spec", "workloadSelector", "matchLabels")
+        yield from check_labels(spec.workload_selector.match_labels, at)
+    names = [subset.name for subset in spec.subsets]
+    for index, subset in enumerate(spec.subsets):
+        at = ("spec", "subsets", index)
+        yield from check_dns_label(subset.name, (*at, "name"))
+        if subset.name in names[:index]:
+            yield Problem((*at, "name"), f"the subset {quoted(subset.name)} stands twice")
+        yield from check_labels(subset.labels, (*at, "labels"))
+        if subset.traffic_policy is not None:
+            yield from _check_policy(subset.traffic_policy, (*at, "trafficPolicy"))
+
+
+def _check_policy(policy: TrafficPolicy, loc: Loc) -> Problems:
+    yield from _check_settings(policy, loc)
+    seen: dict[int, int] = {}
+    for index, settings in enumerate(policy.port_level_settings):
+        at = (*loc, "portLevelSettings", index)
+        yield from _check_settings(settings, at)
+        first = seen.setdefault(settings.port.number, index)
+        if first != index:
+            message = f"the port {settings.port.number} stands twice (first in portLevelSettings[{first}])"
+            yield Problem((*at, "port", "number"), message)
+
+
+def _check_settings(policy: TrafficPolicy | PortTrafficPolicy, loc: Loc) -> Problems:
+    if policy.tls is not None:
+        yield from _check_tls(policy.tls, (*loc, "tls"))
+    pool = policy.connection_pool
+    if pool is not None and not given(pool):
+        yield Problem((*loc, "connectionPool"), "expected tcp, http or both, got none")
+
+
+def _check_tls(tls: ClientTls, loc: Loc) -> Problems:
+    """The certificates a mode needs, and those it makes itself (Istio's rules)."""
+    files = [name for name in ("clientCertificate", "privateKey", "caCertificates") if name in given(tls)]
+    if tls.mode == "MUTUAL" and not tls.credential_name:
+        for name in ("clientCertificate", "privateKey"):
+            if name not in files:
+                yield Problem(loc, f"expected {name} (or credentialName) with mode MUTUAL")
+    if tls.mode == "ISTIO_MUTUAL":
+        for name in files:
+            yield Problem((*loc, name), f"expected no {name}: with ISTIO_MUTUAL the mesh issues certificates")

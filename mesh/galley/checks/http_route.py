@@ -1,0 +1,174 @@
+"""One rule of ``VirtualService.spec.http``."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+
+from mesh.galley.api.base import given
+from mesh.galley.api.http_route import (
+    Destination,
+    HeaderOperations,
+    HttpDirectResponse,
+    HttpMatch,
+    HttpRetry,
+    HttpRoute,
+    HttpRouteDestination,
+)
+from mesh.galley.api.string_match import PresenceMatch, StringMatch
+from mesh.galley.api.virtual_service import RouteDestination
+from mesh.galley.checks.common import (
+    Problems,
+    check_changed_header,
+    check_dns_label,
+    check_header_names,
+    check_header_value,
+    check_host,
+    check_labels,
+    check_regex,
+)
+from mesh.galley.fault import Loc, Problem, did_you_mean, quoted
+
+MAX_BODY_BYTES = 1024 * 1024  # Istio's limit of a direct response
+MAX_WEIGHT_SUM = 2**32 - 1  # Envoy's limit of the sum of weights
+
+ACTIONS = ("route", "redirect", "directResponse", "delegate")
+
+RETRY_WORDS = frozenset(
+    {
+        "5xx",
+        "gateway-error",
+        "reset",
+        "reset-before-request",
+        "connect-failure",
+        "envoy-ratelimited",
+        "retriable-4xx",
+        "refused-stream",
+        "retriable-status-codes",
+        "retriable-headers",
+        "http3-post-connect-failure",
+        "cancelled",
+        "deadline-exceeded",
+        "internal",
+        "resource-exhausted",
+        "unavailable",
+    }
+)
+
+
+def check_http_route(rule: HttpRoute, loc: Loc) -> Problems:
+    for index, match in enumerate(rule.match):
+        yield from _check_match(match, (*loc, "match", index))
+    yield from _check_action(rule, loc)
+    yield from check_destinations(rule.route, (*loc, "route"))
+    if rule.direct_response is not None:
+        yield from _check_direct_response(rule.direct_response, (*loc, "directResponse"))
+    if rule.retries is not None:
+        yield from _check_retries(rule.retries, (*loc, "retries"))
+    for mirrored, at in _mirrors(rule, loc):
+        yield from check_destination(mirrored, at)
+    yield from _check_all_headers(rule, loc)
+
+
+def _mirrors(rule: HttpRoute, loc: Loc) -> list[tuple[Destination, Loc]]:
+    several = [(m.destination, (*loc, "mirrors", i, "destination")) for i, m in enumerate(rule.mirrors)]
+    return several if rule.mirror is None else [(rule.mirror, (*loc, "mirror")), *several]
+
+
+def _check_action(rule: HttpRoute, loc: Loc) -> Problems:
+    """Exactly one action, and nothing beside it that could never take effect (Istio refuses it too)."""
+    found = [name for name in given(rule) if name in ACTIONS and (name != "route" or rule.route)]
+    if len(found) != 1:
+        names = "route, redirect or directResponse"
+        yield Problem(loc, f"expected exactly one of {names}, got {' and '.join(found) or 'none'}")
+        return
+    if found[0] in ("redirect", "directResponse"):
+        for name in ("rewrite", "fault"):
+            if name in given(rule):
+                yield Problem((*loc, name), f"expected no {name} beside {found[0]}: nothing is forwarded")
+
+
+def _check_match(match: HttpMatch, loc: Loc) -> Problems:
+    for name in ("uri", "scheme", "method", "authority"):
+        condition: StringMatch | None = getattr(match, name)
+        if condition is not None and condition.regex is not None:
+            yield from check_regex(condition.regex, (*loc, name, "regex"))
+    groups = (
+        ("headers", match.headers),
+        ("withoutHeaders", match.without_headers),
+        ("queryParams", match.query_params),
+    )
+    for name, conditions in groups:
+        yield from _check_presence_matches(conditions, (*loc, name))
+    yield from check_header_names(match.headers, (*loc, "headers"))
+    yield from check_header_names(match.without_headers, (*loc, "withoutHeaders"))
+    yield from check_labels(match.source_labels, (*loc, "sourceLabels"))
+    if match.source_namespace:
+        yield from check_dns_label(match.source_namespace, (*loc, "sourceNamespace"))
+
+
+def _check_presence_matches(conditions: Mapping[str, PresenceMatch], loc: Loc) -> Problems:
+    for key, condition in conditions.items():
+        if condition.regex is not None and not condition.is_presence:
+            yield from check_regex(condition.regex, (*loc, key, "regex"))
+
+
+def check_destinations(routes: Sequence[HttpRouteDestination | RouteDestination], loc: Loc) -> Problems:
+    """Weights are shares of their sum; a single destination needs none."""
+    for index, route in enumerate(routes):
+        yield from check_destination(route.destination, (*loc, index, "destination"))
+    total = sum(route.weight for route in routes)
+    if len(routes) > 1 and total == 0:
+        yield Problem(loc, "expected weights with a sum above 0, got 0")
+    if total > MAX_WEIGHT_SUM:
+        yield Problem(loc, f"expected weights with a sum of at most {MAX_WEIGHT_SUM}, got {total}")
+
+
+def check_destination(destination: Destination, loc: Loc) -> Problems:
+    yield from check_host(destination.host, (*loc, "host"), wildcard=False)
+    if destination.subset:
+        yield from check_dns_label(destination.subset, (*loc, "subset"))
+
+
+def _check_direct_response(response: HttpDirectResponse, loc: Loc) -> Problems:
+    if response.body is None:
+        return
+    if response.body.string is not None:
+        at, size = (*loc, "body", "string"), len(response.body.string.encode())
+    else:
+        at = (*loc, "body", "bytes")
+        try:
+            size = len(base64.b64decode(response.body.bytes_ or "", validate=True))
+        except (binascii.Error, ValueError):
+            yield Problem(at, f"expected base64, got {quoted(response.body.bytes_)}")
+            return
+    if size > MAX_BODY_BYTES:
+        yield Problem(at, f"expected at most {MAX_BODY_BYTES} bytes, got {size}")
+
+
+def _check_retries(retries: HttpRetry, loc: Loc) -> Problems:
+    for word in filter(None, (part.strip() for part in retries.retry_on.split(","))):
+        is_status = word.isascii() and word.isdigit() and 100 <= int(word[:4]) <= 599
+        if word not in RETRY_WORDS and not is_status:
+            hint = did_you_mean(word, RETRY_WORDS)
+            yield Problem((*loc, "retryOn"), f"unknown retry condition {quoted(word)}{hint}")
+
+
+def _check_all_headers(rule: HttpRoute, loc: Loc) -> Problems:
+    owners = [(rule.headers, (*loc, "headers"))]
+    owners += [(route.headers, (*loc, "route", i, "headers")) for i, route in enumerate(rule.route)]
+    for headers, at in owners:
+        if headers is not None and headers.request is not None:
+            yield from _check_operations(headers.request, (*at, "request"))
+        if headers is not None and headers.response is not None:
+            yield from _check_operations(headers.response, (*at, "response"))
+
+
+def _check_operations(operations: HeaderOperations, loc: Loc) -> Problems:
+    for name, values in (("set", operations.set), ("add", operations.add)):
+        for key, value in values.items():
+            yield from check_changed_header(key, (*loc, name, key))
+            yield from check_header_value(value, (*loc, name, key))
+    for index, key in enumerate(operations.remove):
+        yield from check_changed_header(key, (*loc, "remove", index))

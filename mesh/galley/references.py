@@ -1,0 +1,120 @@
+"""What objects say of each other, over a whole snapshot. Pure; the order of documents plays no part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mesh.galley.api.http_route import Destination
+from mesh.galley.api.peer_authentication import PeerAuthentication
+from mesh.galley.api.virtual_service import TcpRoute, TlsRoute, VirtualService
+from mesh.galley.fault import Loc, ObjectKey, Problem, did_you_mean, quoted
+from mesh.galley.snapshot import ConfigSnapshot
+from mesh.model.names import fqdn
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    key: ObjectKey
+    problem: Problem
+
+
+def check_references(snapshot: ConfigSnapshot) -> tuple[Finding, ...]:
+    """Missing subsets (errors), and hosts or workloads claimed twice (warnings)."""
+    return (
+        *_missing_subsets(snapshot),
+        *_contested_hosts(snapshot),
+        *_contested_rules(snapshot),
+        *_contested_policies(snapshot),
+    )
+
+
+def subsets_by_host(snapshot: ConfigSnapshot) -> dict[str, set[str]]:
+    """The subsets of each host by its full name; several DestinationRules of one host add up."""
+    subsets: dict[str, set[str]] = {}
+    for rule in snapshot.destination_rules:
+        names = subsets.setdefault(fqdn(rule.spec.host, rule.metadata.namespace), set())
+        names.update(subset.name for subset in rule.spec.subsets)
+    return subsets
+
+
+def destinations(service: VirtualService) -> Iterator[tuple[Destination, Loc]]:
+    """Every destination a VirtualService names, with its place."""
+    spec = service.spec
+    for index, rule in enumerate(spec.http):
+        here: Loc = ("spec", "http", index)
+        for number, route in enumerate(rule.route):
+            yield route.destination, (*here, "route", number, "destination")
+        if rule.mirror is not None:
+            yield rule.mirror, (*here, "mirror")
+        for number, mirror in enumerate(rule.mirrors):
+            yield mirror.destination, (*here, "mirrors", number, "destination")
+    l4_rules: list[tuple[TlsRoute | TcpRoute, Loc]] = []
+    l4_rules += [(rule, ("spec", "tls", index)) for index, rule in enumerate(spec.tls)]
+    l4_rules += [(rule, ("spec", "tcp", index)) for index, rule in enumerate(spec.tcp)]
+    for l4_rule, here in l4_rules:
+        for number, l4_route in enumerate(l4_rule.route):
+            yield l4_route.destination, (*here, "route", number, "destination")
+
+
+def _missing_subsets(snapshot: ConfigSnapshot) -> Iterator[Finding]:
+    known = subsets_by_host(snapshot)
+    for service in snapshot.virtual_services:
+        for destination, loc in destinations(service):
+            host = fqdn(destination.host, service.metadata.namespace)
+            if destination.subset and destination.subset not in known.get(host, set()):
+                message = _missing(destination.subset, host, known)
+                yield Finding(_key(service), Problem((*loc, "subset"), message))
+
+
+def _missing(subset: str, host: str, known: dict[str, set[str]]) -> str:
+    if host not in known:
+        return f"missing subset {quoted(subset)}: no DestinationRule is for {host}{_host_meant(host, known)}"
+    names = sorted(known[host])
+    there = f"{host} has {', '.join(names)}" if names else f"the DestinationRule of {host} has none"
+    return f"missing subset {quoted(subset)}: {there}{did_you_mean(subset, names)}"
+
+
+def _host_meant(host: str, known: Iterable[str]) -> str:
+    """A hint among the hosts of the same domain: a long common ending says nothing."""
+    short, _, domain = host.partition(".")
+    return did_you_mean(short, [other.partition(".")[0] for other in known if other.endswith(f".{domain}")])
+
+
+def _contested_hosts(snapshot: ConfigSnapshot) -> Iterator[Finding]:
+    """Istio's IST0109: sidecars follow one VirtualService a host."""
+    owners: dict[str, ObjectKey] = {}
+    for service in snapshot.virtual_services:
+        if not service.spec.in_mesh:
+            continue
+        for index, host in enumerate(service.spec.hosts):
+            owner = owners.setdefault(fqdn(host, service.metadata.namespace), _key(service))
+            if owner != _key(service):
+                message = f"the host {quoted(host)} is also {owner}'s: one VirtualService a host is followed"
+                yield Finding(_key(service), Problem(("spec", "hosts", index), message, "warning"))
+
+
+def _contested_rules(snapshot: ConfigSnapshot) -> Iterator[Finding]:
+    owners: dict[str, ObjectKey] = {}
+    for rule in snapshot.destination_rules:
+        key = ObjectKey(rule.kind, rule.metadata.namespace, rule.metadata.name)
+        owner = owners.setdefault(fqdn(rule.spec.host, rule.metadata.namespace), key)
+        if owner != key:
+            message = f"the host {quoted(rule.spec.host)} is also {owner}'s: their subsets add up"
+            yield Finding(key, Problem(("spec", "host"), message, "warning"))
+
+
+def _contested_policies(snapshot: ConfigSnapshot) -> Iterator[Finding]:
+    """Two policies of one namespace, or of one set of workloads in it."""
+    owners: dict[tuple[str, frozenset[tuple[str, str]]], ObjectKey] = {}
+    for policy in snapshot.peer_authentications:
+        labels = policy.spec.selector.match_labels if policy.spec.selector is not None else {}
+        scope = (policy.metadata.namespace, frozenset(labels.items()))
+        owner = owners.setdefault(scope, _key(policy))
+        if owner != _key(policy):
+            message = f"{owner} is for the same workloads: one policy of them is followed"
+            yield Finding(_key(policy), Problem(("spec",), message, "warning"))
+
+
+def _key(config: VirtualService | PeerAuthentication) -> ObjectKey:
+    return ObjectKey(config.kind, config.metadata.namespace, config.metadata.name)

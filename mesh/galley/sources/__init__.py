@@ -1,0 +1,5 @@
+"""Where configuration comes from.
+
+directory   watched directories of YAML files
+api         objects applied over the API, kept on disk
+"""

@@ -1,0 +1,99 @@
+"""Valid Istio that this mesh does not serve yet: taken, and said by name with file and line.
+
+One table, (kind, path) -> values. ``*`` stands for a list's index; an empty tuple of
+values means any value. To serve a field, take its line out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mesh.galley.fault import Loc, Problem, path_of
+from mesh.galley.yaml_data import Data
+
+ANY: tuple[str, ...] = ()
+
+_HTTP = "spec.http.*"
+_POLICIES = ("spec.trafficPolicy", "spec.subsets.*.trafficPolicy")
+_SETTINGS = (*_POLICIES, *(f"{policy}.portLevelSettings.*" for policy in _POLICIES))
+
+_OF_HTTP = (
+    "match.*.gateways",
+    "match.*.statPrefix",
+    "delegate",
+    "mirror",
+    "mirrors",
+    "mirrorPercent",
+    "mirrorPercentage",
+    "corsPolicy",
+    "rewrite.uriRegexRewrite",
+    "retries.retryRemoteLocalities",
+    "fault.delay.exponentialDelay",
+    "fault.abort.grpcStatus",
+    "fault.abort.http2Error",
+)
+
+_OF_SETTINGS: dict[str, tuple[str, ...]] = {
+    "loadBalancer.consistentHash": ANY,
+    "loadBalancer.localityLbSetting": ANY,
+    "loadBalancer.warmupDurationSecs": ANY,
+    "loadBalancer.warmup": ANY,
+    "loadBalancer.simple": ("PASSTHROUGH",),
+    "connectionPool.tcp.tcpKeepalive": ANY,
+    "connectionPool.tcp.maxConnectionDuration": ANY,
+    "connectionPool.tcp.idleTimeout": ANY,
+    "connectionPool.http.h2UpgradePolicy": ("UPGRADE",),
+    "connectionPool.http.useClientProtocol": ANY,
+    "connectionPool.http.maxConcurrentStreams": ANY,
+    "outlierDetection": ANY,
+    "tls.mode": ("SIMPLE", "MUTUAL"),
+    "tls.sni": ANY,
+    "tls.subjectAltNames": ANY,
+    "tls.insecureSkipVerify": ANY,
+}
+
+_OF_POLICY = ("tunnel", "proxyProtocol", "retryBudget")
+
+UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("VirtualService", "spec.tcp"): ANY,
+    ("VirtualService", "spec.tls"): ANY,
+    ("VirtualService", "spec.exportTo"): ANY,
+    **{("VirtualService", f"{_HTTP}.{field}"): ANY for field in _OF_HTTP},
+    ("DestinationRule", "spec.exportTo"): ANY,
+    ("DestinationRule", "spec.workloadSelector"): ANY,
+    **{
+        ("DestinationRule", f"{settings}.{field}"): values
+        for settings in _SETTINGS
+        for field, values in _OF_SETTINGS.items()
+    },
+    **{("DestinationRule", f"{policy}.{field}"): ANY for policy in _POLICIES for field in _OF_POLICY},
+    ("Gateway", ""): ANY,
+    ("ServiceEntry", ""): ANY,
+}
+
+_BY_KIND: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+for (_kind, _path), _values in UNSUPPORTED.items():
+    _BY_KIND.setdefault(_kind, []).append((tuple(filter(None, _path.split("."))), _values))
+
+
+def find_unsupported(kind: str, data: dict[str, Data]) -> tuple[Problem, ...]:
+    """A warning for each field of ``data`` that the table holds, in the order of the table."""
+    return tuple(
+        Problem(loc, f"not supported yet: {path_of(loc) or kind}{f' {value}' if values else ''}", "warning")
+        for pattern, values in _BY_KIND.get(kind, ())
+        for loc, value in _matches(data, pattern, ())
+        if not values or value in values
+    )
+
+
+def _matches(data: Data, pattern: tuple[str, ...], loc: Loc) -> Iterator[tuple[Loc, Data]]:
+    """Every (location, value) of ``data`` that ``pattern`` describes and that holds something."""
+    if not pattern:
+        if data is not None and data is not False and data != ():
+            yield loc, data
+    elif pattern[0] == "*":
+        items = enumerate(data) if isinstance(data, tuple) else ()
+        for index, item in items:
+            yield from _matches(item, pattern[1:], (*loc, index))
+    elif isinstance(data, dict) and pattern[0] in data:
+        yield from _matches(data[pattern[0]], pattern[1:], (*loc, pattern[0]))
