@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from mesh.galley.snapshot import ConfigSnapshot
 from mesh.model.identity import SpiffeId
 from mesh.model.resources import Resources
 from mesh.pilot.debounce import Debounce
@@ -23,7 +24,7 @@ from mesh.pilot.registry import Registry, proxy_name
 from mesh.pilot.registry_store import load, save
 from mesh.pilot.services import ClaimedService, claimed_services, services
 from mesh.pilot.status import Progress, Waiting, progress
-from mesh.pilot.world import Config, World
+from mesh.pilot.world import World
 from mesh.xds.source import Connection
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Pilot:
 
     def __init__(
         self,
-        config: Config,
+        config: ConfigSnapshot,
         registry_file: Path,
         metrics: PilotMetrics,
         *,
@@ -77,7 +78,7 @@ class Pilot:
         """The newest generation; it has every change made so far."""
         return self._pusher.generation
 
-    def configure(self, config: Config) -> int:
+    def configure(self, config: ConfigSnapshot) -> int:
         """Take a new configuration; the answer is the generation that has it."""
         self._config = config
         return self._pusher.change("config")

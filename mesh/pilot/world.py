@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from mesh.galley.api.destination_rule import DestinationRule
-from mesh.galley.api.peer_authentication import PeerAuthentication
-from mesh.galley.api.service import Service as DeclaringObject
-from mesh.galley.api.virtual_service import VirtualService
+from mesh.galley.snapshot import ConfigSnapshot
 from mesh.model.node import Node
 from mesh.pilot.registry import proxy_name
 from mesh.pilot.services import Instance, Service
@@ -21,24 +18,11 @@ from mesh.pilot.services import Instance, Service
 T = TypeVar("T")
 
 
-class Config(Protocol):
-    """What pilot reads of a configuration: galley's snapshot has all of it."""
-
-    @property
-    def virtual_services(self) -> Sequence[VirtualService]: ...
-    @property
-    def destination_rules(self) -> Sequence[DestinationRule]: ...
-    @property
-    def peer_authentications(self) -> Sequence[PeerAuthentication]: ...
-    @property
-    def services(self) -> Sequence[DeclaringObject]: ...
-
-
 @dataclass(frozen=True)
 class World:
     """``services`` are sorted by host."""
 
-    config: Config
+    config: ConfigSnapshot
     services: tuple[Service, ...] = ()
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 

@@ -41,12 +41,17 @@ def service_forward(target: Target, name: str) -> Route:
     return Route(RouteMatch(), forward, name, decorator=target.decorator)
 
 
-def action(world: World, target: Target, namespace: str, rule: HttpRoute) -> Action:
-    """The rule's action; its short host names are services of ``namespace``, the VirtualService's."""
+def action(world: World, target: Target, namespace: str, rule: HttpRoute) -> Action | None:
+    """The rule's action, None when it has none that is served (galley says so of ``delegate``).
+
+    Its short host names are services of ``namespace``, the VirtualService's.
+    """
     if rule.redirect is not None:
         return _redirect(rule.redirect)
     if rule.direct_response is not None:
         return DirectResponse(rule.direct_response.status, _body(rule.direct_response))
+    if not rule.route:
+        return None
     return Forward(
         _weighted(world, target, namespace, rule.route),
         timeout_s=rule.timeout or None,
@@ -60,7 +65,7 @@ def _weighted(
     world: World, target: Target, namespace: str, destinations: tuple[HttpRouteDestination, ...]
 ) -> tuple[WeightedCluster, ...]:
     """A lone destination has all the weight; of several, those without any get nothing."""
-    if len(destinations) > 1 and any(one.weight for one in destinations):
+    if len(destinations) > 1:
         destinations = tuple(one for one in destinations if one.weight)
     return tuple(
         WeightedCluster(

@@ -23,6 +23,9 @@ _LB_POLICIES: dict[str, LbPolicy] = {
     "PASSTHROUGH": "CLUSTER_PROVIDED",
 }
 
+# TLS with certificates of the user's own: galley says that it is not served; auto mTLS stays in force
+_NOT_SERVED = ("SIMPLE", "MUTUAL")
+
 
 @dataclass(frozen=True, slots=True)
 class OutboundCluster:
@@ -69,7 +72,7 @@ def _outbound(service: Service, port: ServicePort, subset: Subset | None, rule: 
         lb_policy=lb_policy,
         connect_timeout_s=_connect_timeout_s(pool),
         tls=_tls(policy, service, port, subset_name),
-        tls_by_endpoint=policy.tls is None,
+        tls_by_endpoint=policy.tls is None or policy.tls.mode in _NOT_SERVED,
         circuit_breaker=_circuit_breaker(pool),
         idle_timeout_s=_idle_timeout_s(pool),
         max_requests_per_connection=(pool.http.max_requests_per_connection or 0) if pool.http else 0,
@@ -81,11 +84,11 @@ def _outbound(service: Service, port: ServicePort, subset: Subset | None, rule: 
 
 def _tls(policy: Policy, service: Service, port: ServicePort, subset: str) -> UpstreamTls | None:
     """Mutual TLS unless a rule says DISABLE; auto mTLS (no rule) asks each endpoint whether it takes it."""
+    sni, accounts = names.sni(port.number, subset, service.host), service.accounts
     settings = policy.tls
     if settings is not None and settings.mode == "DISABLE":
         return None
-    sni, accounts = names.sni(port.number, subset, service.host), service.accounts
-    if settings is not None:
+    if settings is not None and settings.mode == "ISTIO_MUTUAL":
         sni = settings.sni or sni
         accounts = tuple(sorted(settings.subject_alt_names)) or accounts
     return UpstreamTls(sni, names.UPSTREAM_ALPN, accounts)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from mesh.model import names
 from mesh.model.listener import (
@@ -31,7 +32,10 @@ from mesh.pilot.translate.peer_authentication import Mode, mtls_mode
 from mesh.pilot.world import World
 
 ANY_ADDRESS = "0.0.0.0"
+Transport = Literal["tls", "raw_buffer"]
 _MTLS = DownstreamTls(names.MTLS_ALPN)
+# by whether the port is HTTP: the transports a STRICT port must refuse by name
+_REFUSED: Final[dict[bool, tuple[Transport, ...]]] = {True: ("raw_buffer",), False: ("raw_buffer", "tls")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +155,16 @@ def _loop_guard() -> FilterChain:
 
 
 def _refuse_the_rest(world: World, node: Node, port: InboundPort) -> Iterator[FilterChain]:
-    """Keep what a STRICT port refuses from the default chain, which would hand it to the application."""
+    """Keep what a STRICT port refuses from the default chain, which would hand it to the application.
+
+    Envoy never tries a less specific chain once port and transport have led it to chains: TLS of another
+    ALPN than ours needs a refusal of its own, where the chain for mutual TLS asks for an ALPN.
+    """
     if mtls_mode(world.config.peer_authentications, node, port.number) == "STRICT":
-        name = _chain_name(node, port, "refused")
-        yield FilterChain(name, _proxy_to(names.BLACK_HOLE_CLUSTER), FilterChainMatch(port.number))
+        for transport in _REFUSED[port.http]:
+            name = _chain_name(node, port, f"refused_{transport}")
+            match = FilterChainMatch(port.number, transport)
+            yield FilterChain(name, _proxy_to(names.BLACK_HOLE_CLUSTER), match)
 
 
 def _passthrough_mtls(mode: Mode) -> FilterChain:

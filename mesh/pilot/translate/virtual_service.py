@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from mesh.galley.api.http_route import HttpMatch, HttpRoute
 from mesh.galley.api.virtual_service import VirtualService
 from mesh.model.node import Node
-from mesh.model.route import Route
+from mesh.model.route import Action, Route
 from mesh.pilot.translate.action import Target, action, service_forward
 from mesh.pilot.translate.fault import fault
 from mesh.pilot.translate.headers import mutation
@@ -53,18 +53,19 @@ def routes_to(
 
 def _rules(world: World, node: Node, target: Target, virtual_service: VirtualService) -> Iterator[Route]:
     for rule in virtual_service.spec.http:
+        act = action(world, target, virtual_service.metadata.namespace, rule)
         for entry in rule.match or (_ALWAYS,):
-            if holds_for(entry, node, target.port):
-                yield _route(world, target, virtual_service, rule, entry)
+            if act is not None and holds_for(entry, node, target.port):
+                yield _route(target, virtual_service, rule, entry, act)
 
 
 def _route(
-    world: World, target: Target, virtual_service: VirtualService, rule: HttpRoute, entry: HttpMatch
+    target: Target, virtual_service: VirtualService, rule: HttpRoute, entry: HttpMatch, act: Action
 ) -> Route:
     namespace, name = virtual_service.metadata.namespace, virtual_service.metadata.name
     return Route(
         route_match(entry),
-        action(world, target, namespace, rule),
+        act,
         name=".".join(filter(None, (rule.name, entry.name))) or DEFAULT_ROUTE,
         config=f"virtual-service/{namespace}/{name}",
         fault=fault(rule.fault),

@@ -1,0 +1,246 @@
+"""Whole configurations: golden files, and properties that hold for every configuration galley lets in.
+
+Golden files: UPDATE_GOLDEN=1 pytest tests/mesh/pilot/translate; then read the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mesh.model.node import Node, ServicePort
+from mesh.model.resources import Resources
+from mesh.pilot.translate.assemble import assemble
+from mesh.pilot.translate.consistent import inconsistencies
+from mesh.pilot.world import World
+from mesh.proxy.route import RouteTable
+from mesh.xds.codec import codec
+
+MakeNode = Callable[..., Node]
+MakeWorld = Callable[..., World]
+
+CANARY = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [reviews]
+  http:
+  - name: iphone
+    match: [{headers: {user-agent: {regex: ".*iPhone.*"}}}]
+    route: [{destination: {host: reviews, subset: v2}}]
+  - route:
+    - {destination: {host: reviews, subset: v1}, weight: 95}
+    - {destination: {host: reviews, subset: v2}, weight: 5}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews}
+spec:
+  host: reviews
+  trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}
+  subsets:
+  - {name: v1, labels: {version: v1}}
+  - {name: v2, labels: {version: v2}}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: istio-system}
+spec: {mtls: {mode: STRICT}}
+"""
+
+
+def small_mesh(node: MakeNode, **changes: Any) -> tuple[Node, ...]:
+    return (
+        node("productpage-v1", 1, **changes),
+        node("reviews-v1", 2, **changes),
+        node("reviews-v2", 3, **changes),
+    )
+
+
+def test_the_canary_as_the_process_runtime_runs_it(
+    node: MakeNode, world: MakeWorld, check_golden: Callable[[str, Resources], None]
+) -> None:
+    nodes = small_mesh(node)
+    check_golden("canary-none-python", assemble(world(nodes, CANARY), nodes[0]))
+
+
+def test_the_canary_as_real_envoys_behind_iptables_run_it(
+    node: MakeNode, world: MakeWorld, check_golden: Callable[[str, Resources], None]
+) -> None:
+    nodes = small_mesh(node, interception="REDIRECT", engine="envoy", app_address="127.0.0.1")
+    check_golden("canary-redirect-envoy", assemble(world(nodes, CANARY), nodes[2]))
+
+
+def test_without_configuration_everybody_reaches_everybody(
+    node: MakeNode, world: MakeWorld, check_golden: Callable[[str, Resources], None]
+) -> None:
+    nodes = (*small_mesh(node)[:2], node("db-v1", 4, ports=(ServicePort("mysql", 3306, 3306, "TCP"),)))
+    nodes = tuple(replace(one, interception="REDIRECT") for one in nodes)
+    check_golden("plain-redirect-python", assemble(world(nodes), nodes[2]))
+
+
+# --- properties
+
+HOSTS = st.sampled_from(
+    ["reviews", "ratings", "reviews.default.svc.cluster.local", "reviews.default", "*", "*.example.com",
+     "made.up", "nobody"]
+)  # fmt: skip
+SUBSETS = st.sampled_from(["v1", "v2", "v9"])
+MATCHES = st.sampled_from(
+    [
+        {"uri": {"prefix": "/a"}},
+        {"uri": {"regex": "/a+"}, "ignoreUriCase": True},
+        {"headers": {"End-User": {"exact": "jason"}}, "withoutHeaders": {"x": {}}},
+        {"sourceLabels": {"app": "reviews"}},
+        {"port": 9080},
+        {"gateways": ["public"]},
+        {"queryParams": {"q": {"regex": "*"}}, "method": {"exact": "GET"}},
+    ]
+)
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> dict[str, Any]:
+    rule: dict[str, Any] = {"match": draw(st.lists(MATCHES, max_size=2))}
+    kind = draw(st.sampled_from(["route", "redirect", "directResponse"]))
+    if kind == "redirect":
+        return {**rule, "redirect": {"uri": "/moved", "redirectCode": 302}}
+    if kind == "directResponse":
+        return {**rule, "directResponse": {"status": 418, "body": {"string": "tea"}}}
+    targets = draw(
+        st.lists(st.tuples(HOSTS.filter(lambda host: "*" not in host), SUBSETS), min_size=1, max_size=3)
+    )
+    rule["route"] = [
+        {"destination": {"host": host, "subset": subset}, "weight": draw(st.integers(1, 100))}
+        for host, subset in targets
+    ]
+    rule["fault"] = {
+        "abort": {"httpStatus": 555, "percentage": {"value": draw(st.sampled_from([0, 0.5, 100]))}}
+    }
+    rule["retries"] = {"attempts": draw(st.integers(0, 3)), "retryOn": draw(st.sampled_from(["", "5xx,503"]))}
+    rule["timeout"] = draw(st.sampled_from(["0s", "1.5s"]))
+    return rule
+
+
+@st.composite
+def virtual_services(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "hosts": draw(st.lists(HOSTS, min_size=1, max_size=2, unique=True)),
+        "gateways": draw(st.sampled_from([[], ["mesh"], ["mesh", "public"], ["public"]])),
+        "http": draw(st.lists(rules(), min_size=1, max_size=3)),
+    }
+
+
+POLICIES = st.sampled_from(
+    [
+        {"loadBalancer": {"simple": "RANDOM"}, "tls": {"mode": "DISABLE"}},
+        {"loadBalancer": {"simple": "PASSTHROUGH"}},
+        {
+            "tls": {"mode": "ISTIO_MUTUAL"},
+            "connectionPool": {"http": {"maxRetries": 1}, "tcp": {"maxConnections": 0}},
+        },
+        {"portLevelSettings": [{"port": {"number": 9080}, "tls": {"mode": "SIMPLE"}}]},
+    ]
+)
+
+
+@st.composite
+def destination_rules(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "host": draw(HOSTS),
+        "trafficPolicy": draw(POLICIES),
+        "subsets": [
+            {"name": name, "labels": {"version": name}, "trafficPolicy": draw(POLICIES)}
+            for name in draw(st.lists(SUBSETS, unique=True))
+        ],
+    }
+
+
+@st.composite
+def peer_authentications(draw: st.DrawFn) -> dict[str, Any]:
+    modes = st.sampled_from(["UNSET", "DISABLE", "PERMISSIVE", "STRICT"])
+    spec: dict[str, Any] = {"mtls": {"mode": draw(modes)}}
+    if draw(st.booleans()):
+        spec["selector"] = {"matchLabels": {"app": draw(st.sampled_from(["reviews", "db"]))}}
+        spec["portLevelMtls"] = {"9080": {"mode": draw(modes)}, "3306": {"mode": draw(modes)}}
+    return spec
+
+
+SPECS = {
+    "VirtualService": ("networking.istio.io/v1", virtual_services()),
+    "DestinationRule": ("networking.istio.io/v1", destination_rules()),
+    "PeerAuthentication": ("security.istio.io/v1", peer_authentications()),
+}
+
+
+@st.composite
+def objects(draw: st.DrawFn) -> dict[str, Any]:
+    kind = draw(st.sampled_from(sorted(SPECS)))
+    version, specs = SPECS[kind]
+    namespace = draw(st.sampled_from(["default", "other", "istio-system"]))
+    metadata = {"name": draw(st.sampled_from("abc")), "namespace": namespace}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": draw(specs)}
+
+
+def by_identity(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Galley keeps one object a name."""
+    return list({(o["kind"], o["metadata"]["namespace"], o["metadata"]["name"]): o for o in found}.values())
+
+
+def mixed_mesh(node: MakeNode) -> tuple[Node, ...]:
+    return (
+        node("productpage-v1", 1),
+        node("reviews-v1", 2, interception="REDIRECT"),
+        node("reviews-v2", 3, interception="REDIRECT", engine="envoy"),
+        node("db-v1", 4, interception="REDIRECT", ports=(ServicePort("mysql", 3306, 3306, "TCP"),)),
+        node("ratings-v1", 5, engine="envoy", ports=(ServicePort("http", 80, 9080),)),
+        node("reviews-v1", 6, namespace="other"),
+        node("curl", 7, service="", ports=()),
+    )
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(objects(), max_size=6).map(by_identity), st.randoms(use_true_random=False))
+def test_every_configuration_is_whole_and_does_not_depend_on_order(
+    node: MakeNode, world: MakeWorld, as_config: Callable[[Any], Any], found: list[dict[str, Any]], order: Any
+) -> None:
+    nodes, shuffled = mixed_mesh(node), list(found)
+    order.shuffle(shuffled)
+    one = world(nodes, config=as_config(found))
+    other = world(reversed(nodes), config=as_config(shuffled))
+    for proxy in nodes:
+        resources = assemble(one, proxy)
+        assert inconsistencies(resources) == ()
+        assert resources == assemble(other, proxy)
+        for route in resources.routes:
+            RouteTable(route)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(objects(), max_size=6).map(by_identity))
+def test_every_configuration_travels_over_xds_unchanged(
+    node: MakeNode, world: MakeWorld, as_config: Callable[[Any], Any], found: list[dict[str, Any]]
+) -> None:
+    nodes = mixed_mesh(node)
+    made = world(nodes, config=as_config(found))
+    for proxy in nodes:
+        resources = assemble(made, proxy)
+        for one in (*resources.clusters, *resources.endpoints, *resources.listeners, *resources.routes):
+            assert codec.decode(codec.encode(one)) == one
+
+
+@pytest.mark.parametrize("interception", ["NONE", "REDIRECT"])
+def test_proxies_that_ask_for_the_same_share_the_answer(
+    node: MakeNode, world: MakeWorld, interception: str
+) -> None:
+    nodes = small_mesh(node, interception=interception)
+    made = world(nodes, CANARY)
+    one, other = assemble(made, nodes[0]), assemble(made, nodes[1])
+    assert one.endpoints is other.endpoints
+    assert one.routes[0].virtual_hosts is other.routes[0].virtual_hosts
