@@ -23,5 +23,6 @@ def rotate_at(issued: float, expires: float, rng: Random) -> float:
 
 def backoff_s(failures: int, rng: Random) -> float:
     """How long to wait after this many failures in a row (1..): doubling, capped, and half of it jitter."""
-    ceiling = min(BACKOFF_BASE_S * 2.0 ** (failures - 1), BACKOFF_MAX_S)
+    doublings = min(failures - 1, 16)  # more than reach the cap; an outage may last thousands of tries
+    ceiling = min(BACKOFF_BASE_S * 2.0**doublings, BACKOFF_MAX_S)
     return rng.uniform(ceiling / 2, ceiling)
