@@ -9,6 +9,7 @@ Everything is summed from the probability mass function: no normal approximation
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -76,6 +77,7 @@ def power(n: int, share: float, other: float, alpha: float = FALSE_ALARM) -> flo
     return min(1.0, at_most(low - 1, n, other) + at_least(high + 1, n, other))
 
 
+@functools.cache
 def sample_size(share: float, other: float, alpha: float = FALSE_ALARM, wanted: float = POWER) -> int:
     """Enough requests that the test of ``share`` notices ``other`` with the wanted power.
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import signal
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -77,16 +78,18 @@ async def run_lab(
         fail_fast=options.fail_fast,
     )
     result = None
+    started, clock = datetime.now(UTC), time.monotonic()
     async with screen:
-        started, clock = datetime.now(UTC), time.monotonic()
-        if await _until_stopped(_steps(lab, run), screen):
-            result = _result(lab, options, run, started, time.monotonic() - clock)
-            report.write(result, folder)
-            if options.keep:
-                screen.line(f"\n[bold]kept[/] (--keep): {runtime.control_plane().http}; Ctrl-C takes it down")
-                await _until_stopped(asyncio.Event().wait(), screen)
-        screen.doing("taking the mesh down")
-        await runtime.down()
+        try:
+            if await _until_stopped(_steps(lab, run), screen):
+                result = _result(lab, options, run, started, time.monotonic() - clock)
+                report.write(result, folder)
+                if options.keep:
+                    screen.line(f"\n[bold]kept[/]: {runtime.control_plane().http}; Ctrl-C takes it down")
+                    await _until_stopped(asyncio.Event().wait(), screen)
+        finally:
+            screen.doing("taking the mesh down")
+            await runtime.down()
     if result is None:
         screen.line(f"\n[yellow]interrupted[/]: everything is stopped; logs: {folder}")
         return INTERRUPTED
@@ -120,10 +123,18 @@ async def _steps(lab: Lab, run: Run) -> None:
         await lab.steps(run)
     except Stopped:
         run.screen.note("stopped at the first failure, as asked")
-    except (RuntimeFailure, NotInTime, OSError, ValueError) as broken:
-        verdict = inconclusive("the lab could be carried out", f"{type(broken).__name__}: {broken}")
-        run.screen.verdict(verdict)
-        run.steps.append(Step("-", "broke off", time.monotonic() - started, (verdict,)))
+    except (RuntimeFailure, NotInTime) as broken:
+        _broke_off(run, str(broken), time.monotonic() - started)
+    except Exception as bug:
+        (run.folder / "traceback.txt").write_text(traceback.format_exc())
+        _broke_off(run, f"{type(bug).__name__}: {bug} (see traceback.txt)", time.monotonic() - started)
+
+
+def _broke_off(run: Run, reason: str, seconds: float) -> None:
+    """What could not be carried out has proven nothing, either way."""
+    verdict = inconclusive("the lab could be carried out", reason)
+    run.screen.verdict(verdict)
+    run.steps.append(Step("-", "broke off", seconds, (verdict,)))
 
 
 async def _until_stopped(body: Coroutine[Any, Any, object], screen: Screen) -> bool:

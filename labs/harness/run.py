@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from labs.harness.eventually import eventually
 from labs.harness.history import Exchange, read_exchanges
 from labs.harness.mesh_api import Applied, MeshApi
 from labs.harness.report import Step
@@ -18,6 +19,7 @@ from labs.harness.traffic import Plan
 from labs.harness.verdict import Number, Verdict
 
 CLIENT = "client"  # the workload load is sent from
+LOAD_DEADLINE_S = 30.0
 
 
 class Stopped(Exception):
@@ -51,6 +53,7 @@ class Run:
         self._rng = random.Random(seed)
         self._verdicts: list[Verdict] = []
         self._changes = 0
+        self._answered = 0  # of the load that runs now
 
     @asynccontextmanager
     async def step(self, letter: str, title: str) -> AsyncIterator[None]:
@@ -96,9 +99,11 @@ class Run:
         self.screen.doing(f"0 of {to}")
         process = await self.runtime.exec(CLIENT, plan.argv())
         with (self.folder / "history.jsonl").open("a") as kept:
-            lines = []
+            lines: list[str] = []
+            self._answered = 0
             async for line in process.lines():
                 lines.append(line)
+                self._answered = len(lines)
                 kept.write(f"{line}\n")
                 self.screen.doing(f"{len(lines)} of {to}", same=True)
         status = await process.wait()
@@ -106,6 +111,14 @@ class Run:
         if status != 0 or len(history) != plan.count:
             raise RuntimeFailure(f"the load ended with status {status} after {len(history)} of {plan.count}")
         return history
+
+    async def answered(self, wanted: int) -> None:
+        """Wait until the load that runs has had that many answers."""
+
+        async def enough() -> bool | None:
+            return self._answered >= wanted or None
+
+        await eventually(f"{wanted} answers", enough, LOAD_DEADLINE_S)
 
     async def identities(self, *pods: str) -> Mapping[str, Identity]:
         """App and sidecar of each pod: which incarnation they are."""

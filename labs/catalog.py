@@ -1,0 +1,8 @@
+"""Every lab, in the order in which to read them."""
+
+from __future__ import annotations
+
+from labs.canary.lab import CANARY
+from labs.harness.lab import Lab
+
+LABS: dict[str, Lab] = {lab.name: lab for lab in (CANARY,)}
