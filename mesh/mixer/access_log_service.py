@@ -87,3 +87,8 @@ class AccessLogServicer(als_pb2_grpc.AccessLogServiceServicer):  # type: ignore[
                 self._malformed.inc()
                 _log.warning("%s sent an entry that cannot be read: %s", node.id, error)
         return entries
+
+
+def add_to_server(servicer: AccessLogServicer, server: grpc.aio.Server) -> None:
+    """Serve the access log service on a grpc.aio server."""
+    als_pb2_grpc.add_AccessLogServiceServicer_to_server(servicer, server)

@@ -1,7 +1,7 @@
 """Mixer as the control plane holds it: a gRPC servicer to register, metrics to show, an end.
 
 mixer = Mixer.open(data_dir / "mixer", caller=authenticated)
-als_pb2_grpc.add_AccessLogServiceServicer_to_server(mixer.servicer, server)
+access_log_service.add_to_server(mixer.servicer, server)
 ... mixer.metrics() ...
 mixer.close()
 """
