@@ -1,0 +1,53 @@
+"""Which resources name which others: listener -> route configuration -> cluster -> load assignment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mesh.model.cluster import Cluster
+from mesh.model.listener import HttpConnectionManager, Listener, NetworkFilter
+from mesh.model.route import Forward, RouteConfiguration
+
+
+def assignment_names(clusters: Iterable[Cluster]) -> frozenset[str]:
+    """The clusters whose endpoints come over EDS."""
+    return frozenset(cluster.name for cluster in clusters if cluster.discovery == "EDS")
+
+
+def route_names(listeners: Iterable[Listener]) -> frozenset[str]:
+    """The route configurations that come over RDS."""
+    managers = (each for listener in listeners for each in network_filters(listener))
+    return frozenset(
+        manager.route_config_name
+        for manager in managers
+        if isinstance(manager, HttpConnectionManager) and manager.route_config is None
+    )
+
+
+def clusters_of_route(routes: RouteConfiguration) -> frozenset[str]:
+    """Every cluster a request can be forwarded to."""
+    return frozenset(
+        cluster.name
+        for host in routes.virtual_hosts
+        for route in host.routes
+        if isinstance(route.action, Forward)
+        for cluster in route.action.clusters
+    )
+
+
+def clusters_of_listener(listener: Listener) -> frozenset[str]:
+    """Those that the listener names itself: its TCP proxies' and its inline routes'."""
+    names: set[str] = set()
+    for network_filter in network_filters(listener):
+        if not isinstance(network_filter, HttpConnectionManager):
+            names.add(network_filter.cluster)
+        elif network_filter.route_config is not None:
+            names |= clusters_of_route(network_filter.route_config)
+    return frozenset(names)
+
+
+def network_filters(listener: Listener) -> Iterator[NetworkFilter]:
+    for chain in listener.filter_chains:
+        yield chain.network_filter
+    if listener.default_filter_chain is not None:
+        yield listener.default_filter_chain.network_filter
