@@ -31,7 +31,9 @@ def control_plane(
     ),
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
-    """Run the control plane, until SIGTERM or Ctrl-C.
+    """Run the control plane.
+
+    Until SIGTERM or Ctrl-C.
 
     \b
     meshctl control-plane --data-dir mesh-data --config-dir rules/
