@@ -1,1 +1,7 @@
-"""labs"""
+"""The labs: real services in a real mesh, real traffic, and a verdict with its proof.
+
+catalog   every lab, in order
+apps      the demo services
+harness   what labs are made of
+canary    a new version takes over, step by step
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -71,8 +72,9 @@ async def tapped(run: Run, pods: Sequence[str]) -> AsyncIterator[Tap]:
         await eventually("ACK of the tap's endpoints", lambda: _all_synced(run), READY_S)
         yield tap
     finally:
-        await process.stop()
-    tap.flows += [_read_flow(line) async for line in lines]
+        # it prints all it kept when it is stopped: more than a pipe holds, so read while it ends
+        _, flows = await asyncio.gather(process.stop(), _flows(lines))
+        tap.flows += flows
 
 
 def _targets(run: Run, pods: Sequence[str]) -> tuple[Target, ...]:
@@ -101,6 +103,10 @@ async def _all_synced(run: Run) -> bool | None:
     """Whether every proxy serves the newest generation, the tap's endpoints in it."""
     status = await run.api.syncz()
     return all(proxy["generation"] == status["generation"] for proxy in status["proxies"]) or None
+
+
+async def _flows(lines: AsyncIterator[str]) -> list[Flow]:
+    return [_read_flow(line) async for line in lines]
 
 
 def _read_flow(line: str) -> Flow:
