@@ -11,8 +11,9 @@ wait            what --wait says in the end
 control_plane   run the control plane
 apply, get, delete    configuration
 proxy_status    how far each sidecar is
-proxy_config    what one sidecar runs: sidecar.py fetches it; config_dump, listener_rows and
-                secret_rows turn it into tables (pure)
+proxy_config    what one sidecar runs
+sidecar         fetches that from its admin interface, in_container when it is only to be had there
+config_dump, listener_rows, secret_rows    turn it into istioctl's tables (pure)
 token, version
 inject          sidecars for compose files
 lab             the labs

@@ -27,11 +27,6 @@ def part(dump: Json, name: str) -> Json:
     return {}
 
 
-def node_id(dump: Json) -> str:
-    """Whose dump it is."""
-    return str(part(dump, "BootstrapConfigDump").get("bootstrap", {}).get("node", {}).get("id", ""))
-
-
 def clusters(dump: Json) -> list[Json]:
     found = part(dump, "ClustersConfigDump")
     listed = (*found.get("static_clusters", ()), *found.get("dynamic_active_clusters", ()))

@@ -40,19 +40,18 @@ def control_plane(
     meshctl token create reviews --namespace default --data-dir mesh-data > token
     meshctl proxy --control-plane 127.0.0.1:15012 --token-file token ...
     """
-    from mesh.control_plane.server import run
+    from mesh.control_plane.server import Options, run
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    options = Options(
+        data_dir=data_dir,
+        address=address,
+        config_dirs=config_dir or [],
+        xds_port=xds_port,
+        secure_port=secure_port,
+        http_port=http_port,
+    )
     try:
-        asyncio.run(
-            run(
-                address=address,
-                data_dir=data_dir,
-                config_dirs=config_dir or [],
-                xds_port=xds_port,
-                secure_port=secure_port,
-                http_port=http_port,
-            )
-        )
+        asyncio.run(run(options))
     except OSError as error:
         raise CommandError(f"control-plane: {error}") from error

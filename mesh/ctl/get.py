@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from mesh.ctl.api import ControlPlane, NotFoundError
+from mesh.ctl.api import ControlPlane
 from mesh.ctl.columns import table
 from mesh.ctl.errors import CommandError
 from mesh.ctl.kinds import SHORT_NAMES, kind_of, plural
@@ -56,12 +56,10 @@ COLUMNS: dict[str, dict[str, Callable[[Mapping[str, Any]], str]]] = {
 
 def document(stored: Object) -> Object:
     """The object as it would stand in a file."""
-    metadata: Object = {key: stored[key] for key in ("name", "namespace") if key in stored}
-    metadata |= {key: stored[key] for key in ("labels", "annotations") if stored.get(key)}
     return {
         "apiVersion": stored["apiVersion"],
         "kind": stored["kind"],
-        "metadata": metadata,
+        "metadata": stored["metadata"],
         "spec": stored.get("spec", {}),
     }
 
@@ -81,14 +79,14 @@ def as_table(kind: str, objects: list[Object], *, wide: bool, all_namespaces: bo
 
 
 def _find(server: ControlPlane, kind: str, namespace: str, name: str) -> list[Object]:
-    path = "/".join(filter(None, ("/config", kind, namespace, name)))
-    try:
-        found = server.get(path)
-    except NotFoundError:
-        found = []
-    if name and not found:
-        raise CommandError(f'{plural(kind)} "{name}" not found in namespace {namespace}')
-    return found if isinstance(found, list) else [found]
+    """What is in force; ``namespace`` "" is all of them. Raises CommandError when ``name`` is not there."""
+    found = server.get("/".join(filter(None, ("/config", kind, namespace))))
+    objects = [stored for stored in found if not name or stored["name"] == name]
+    if name and not objects:
+        raise CommandError(
+            f'{plural(kind)} "{name}" not found' + (namespace and f" in namespace {namespace}")
+        )
+    return objects
 
 
 def get(

@@ -1,19 +1,18 @@
 """Where ``proxy-config`` reads from: the admin interface of the sidecar, of either engine.
 
-The control plane knows its address. Containers keep admin inside their pod; then the control plane's own
-view (what it would send) stands in, and stderr says so. A dump that is another sidecar's is never shown:
-several pods say 127.0.0.1:15000, and on this machine that may be anybody.
+The control plane knows its address. A container keeps admin on its own 127.0.0.1, where on this machine
+may be anybody; so what answers must be the sidecar that was asked for, else it is asked from inside its
+container.
 """
 
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mesh.ctl.api import ControlPlane, call
-from mesh.ctl.config_dump import node_id
 from mesh.ctl.errors import CommandError
 from mesh.ctl.proxy_status import select
 
@@ -37,25 +36,27 @@ class Sidecar:
         """/config_dump with endpoints and secrets."""
         if self._dump_file is not None:
             return _read(self._dump_file)
-        proxy = self._find()
-        try:
-            dump = _get(str(proxy["admin"]), "/config_dump?include_eds")
-            if node_id(dump) != proxy["id"]:
-                raise _UnreachableError(f"{proxy['admin']} is not {self._pod}")
-        except _UnreachableError as reason:
-            return self._from_control_plane(str(proxy["proxy"]), reason)
-        return dump
+        return self._ask("/config_dump?include_eds")
 
     def cluster_statuses(self) -> dict[str, Any] | None:
         """/clusters in JSON; None where only a dump can be had."""
-        if self._dump_file is not None:
-            return None
-        admin = str(self._find()["admin"])
+        return None if self._dump_file is not None else self._ask("/clusters?format=json")
+
+    def _ask(self, target: str) -> dict[str, Any]:
+        """From here if it is there, else from inside its container. Raises CommandError."""
+        proxy = self._find()
+        admin, wanted = str(proxy["admin"]), str(proxy["id"])
         try:
-            own = _get(admin, "/server_info").get("node", {}).get("id")
-            return _get(admin, "/clusters?format=json") if own == self._find()["id"] else None
-        except _UnreachableError:
-            return None
+            return _asked(wanted, target, lambda one: _get(admin, one))
+        except _UnreachableError as error:
+            reason = error
+        from mesh.ctl.in_container import NoContainerError, fetch  # the Docker SDK is slow to import
+
+        address = wanted.split("~")[1]
+        try:
+            return _asked(wanted, target, lambda one: _parse(fetch(address, f"http://{admin}{one}"), admin))
+        except (NoContainerError, _UnreachableError) as inside:
+            raise CommandError(f"cannot ask {self._pod}: {reason}; {inside}") from inside
 
     def _find(self) -> dict[str, Any]:
         if self._proxy is None:
@@ -65,18 +66,23 @@ class Sidecar:
             self._proxy = select(server.get("/debug/syncz")["proxies"], self._pod)
         return self._proxy
 
-    def _from_control_plane(self, proxy: str, reason: Exception) -> dict[str, Any]:
-        dump = ControlPlane(self._control_plane).get("/debug/config_dump", {"proxyID": proxy})
-        if not isinstance(dump, dict) or "configs" not in dump:
-            raise CommandError(f"cannot ask the sidecar: {reason}")
-        print(f"cannot ask the sidecar ({reason}): this is what the control plane sends it", file=sys.stderr)
-        return dump
+
+def _asked(node_id: str, target: str, get: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """What the sidecar of this node answers; another's answer is none."""
+    answered = get("/server_info").get("node", {}).get("id", "nobody")
+    if answered != node_id:
+        raise _UnreachableError(f"its address leads to {answered}")
+    return get(target)
 
 
 def _get(netloc: str, target: str) -> dict[str, Any]:
     status, body = call(netloc, "GET", target, None, {}, TIMEOUT_S, _UnreachableError)
     if status != 200:
         raise _UnreachableError(f"{netloc} answered {status}")
+    return _parse(body, netloc)
+
+
+def _parse(body: bytes, netloc: str) -> dict[str, Any]:
     try:
         return dict(json.loads(body))
     except ValueError as error:
