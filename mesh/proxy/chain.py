@@ -1,0 +1,56 @@
+"""A filter chain at run time: what a connection that chose it becomes, and the connections it has.
+
+When a listener changes, ``takes_over`` decides whether a live connection may go on under the new chain (its
+next request knows the new rules) or has to leave because what it was accepted as is no longer right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from mesh.model.listener import FilterChain
+from mesh.proxy.connection import DownstreamConnection
+from mesh.proxy.connection_info import ConnectionInfo
+from mesh.proxy.http_manager import HttpManager
+from mesh.proxy.tcp_proxy import TcpConnection, TcpHandler
+
+Handler = HttpManager | TcpHandler
+
+
+class LiveConnection(Protocol):
+    """What a listener may do to its connections."""
+
+    info: ConnectionInfo
+
+    def drain(self) -> None: ...
+
+    def close_idle(self, now: float) -> None: ...
+
+
+class RuntimeChain:
+    __slots__ = ("handler", "live", "model", "tls")
+
+    def __init__(self, model: FilterChain, handler: Handler) -> None:
+        self.model = model
+        self.tls = model.tls
+        self.handler = handler
+        self.live: set[DownstreamConnection | TcpConnection] = set()
+
+    def make_protocol(self, info: ConnectionInfo) -> asyncio.Protocol:
+        if isinstance(self.handler, HttpManager):
+            return DownstreamConnection(self.handler, info, self)
+        return TcpConnection(self.handler, info, self)
+
+    def hand_over(self, connection: DownstreamConnection | TcpConnection, chain: RuntimeChain | None) -> None:
+        """Move one of our connections to the chain that the new configuration chose for it, or let it go."""
+        if chain is not None and chain.tls == self.tls:
+            handler = chain.handler
+            if isinstance(connection, DownstreamConnection) and isinstance(handler, HttpManager):
+                connection.adopt(chain, handler)
+                return
+            if isinstance(connection, TcpConnection) and isinstance(handler, TcpHandler):
+                if handler.model.cluster == connection.handler.model.cluster:
+                    connection.adopt(chain, handler)
+                    return
+        connection.drain()

@@ -1,0 +1,69 @@
+"""Which filter chain of a listener takes a connection. Pure.
+
+Envoy's order (FilterChainMatch): destination port, server name, transport protocol, application protocols. At
+each level only the chains with the most specific value that matches stay; none that was left comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mesh.model.listener import FilterChain, FilterChainMatch
+from mesh.proxy.connection_info import ConnectionInfo
+
+# how well a chain fits at one level: 0 not at all, 1 it does not care, more: the more specific
+Fit = Callable[[FilterChainMatch, ConnectionInfo], int]
+
+
+def choose_chain(
+    chains: Sequence[FilterChain], default: FilterChain | None, info: ConnectionInfo
+) -> FilterChain | None:
+    """None: nobody takes it, it is to be closed."""
+    left = list(chains)
+    for fit in (_fit_port, _fit_server_name, _fit_transport, _fit_application):
+        fits = [fit(chain.match, info) for chain in left]
+        best = max(fits, default=0)
+        if best == 0:
+            return default
+        left = [chain for chain, value in zip(left, fits, strict=True) if value == best]
+    return left[0]
+
+
+def needs_bytes(chains: Sequence[FilterChain]) -> bool:
+    """Whether the choice, or what follows it, depends on how the client begins."""
+    return any(
+        chain.tls is not None
+        or chain.match.transport_protocol
+        or chain.match.server_names
+        or chain.match.application_protocols
+        for chain in chains
+    )
+
+
+def _fit_port(match: FilterChainMatch, info: ConnectionInfo) -> int:
+    if match.destination_port is None:
+        return 1
+    return 2 if match.destination_port == info.local[1] else 0
+
+
+def _fit_server_name(match: FilterChainMatch, info: ConnectionInfo) -> int:
+    """Exact before the longest ``*.suffix`` before none."""
+    best = 0 if match.server_names else 1
+    for name in match.server_names:
+        if name == info.server_name:
+            return 1000
+        if name.startswith("*") and info.server_name.endswith(name[1:]) and info.server_name:
+            best = max(best, 1 + len(name))
+    return best
+
+
+def _fit_transport(match: FilterChainMatch, info: ConnectionInfo) -> int:
+    if not match.transport_protocol:
+        return 1
+    return 2 if match.transport_protocol == info.transport_protocol else 0
+
+
+def _fit_application(match: FilterChainMatch, info: ConnectionInfo) -> int:
+    if not match.application_protocols:
+        return 1
+    return 2 if set(match.application_protocols) & set(info.application_protocols) else 0

@@ -1,0 +1,156 @@
+"""A cluster at run time: its endpoints with their pools, its balancer, its breaker, its counters.
+
+``pick`` is the question a request asks; ``update`` and ``drain`` are what configuration does to it. An
+endpoint that stays keeps its pool; one that goes has its idle connections closed, its busy ones once free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from mesh.model.cluster import Cluster
+from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Locality
+from mesh.model.peer import UNKNOWN_PEER, Peer
+from mesh.proxy.balance import BALANCERS, Balancer
+from mesh.proxy.breaker import Breaker
+from mesh.proxy.cluster_stats import ClusterStats
+from mesh.proxy.pool import Pool
+from mesh.proxy.worker import Worker
+from mesh.xds.errors import Rejected
+
+MAX_ORIGINAL_DESTINATIONS = 1024  # of an ORIGINAL_DST cluster; unused ones go when there are more
+Address = tuple[str, int]
+
+
+class Host:
+    """One endpoint. ``active`` counts its requests in flight; the totals are for admin."""
+
+    __slots__ = (
+        "active",
+        "address",
+        "connect_fail",
+        "endpoint",
+        "errors",
+        "locality",
+        "peer",
+        "pool",
+        "priority",
+        "successes",
+        "text",
+        "timeouts",
+        "total",
+        "uses_tls",
+        "weight",
+    )
+
+    def __init__(self, endpoint: Endpoint, cluster: RuntimeCluster) -> None:
+        self.address: Address = (endpoint.address, endpoint.port)
+        self.text = f"{endpoint.address}:{endpoint.port}"
+        self.locality = Locality()
+        self.priority = 0
+        self.active = self.total = self.successes = self.errors = self.timeouts = self.connect_fail = 0
+        self.describe(endpoint)
+        self.uses_tls = cluster.uses_tls(endpoint)  # an endpoint that changes it becomes another one
+        self.pool = Pool(self, cluster)
+
+    def describe(self, endpoint: Endpoint) -> None:
+        """Take what may change while the endpoint stays the same."""
+        self.endpoint = endpoint
+        self.weight = max(endpoint.weight, 1)
+        self.peer = _peer(endpoint.workload)
+
+
+class RuntimeCluster:
+    """Made anew when its model changes; its endpoints change in place."""
+
+    def __init__(self, model: Cluster, worker: Worker) -> None:
+        """Raises Rejected when the model asks for what is not there."""
+        if model.lb_policy not in BALANCERS and model.discovery != "ORIGINAL_DST":
+            raise Rejected(f"cluster {model.name}: lb_policy {model.lb_policy} is not supported")
+        self.model = model
+        self.name = model.name
+        self.worker = worker
+        self.breaker = Breaker(model.circuit_breaker)
+        self.stats = ClusterStats(worker.stats, model.name)
+        self.allowed_peers = frozenset(model.tls.subject_alt_names) if model.tls else frozenset()
+        self.hosts: dict[tuple[str, int, bool], Host] = {}
+        self._next: Balancer[Host] | None = None
+        if model.load_assignment is not None:
+            self.update(model.load_assignment)
+
+    def uses_tls(self, endpoint: Endpoint) -> bool:
+        """Auto mTLS asks the endpoint; otherwise the cluster decides."""
+        return self.model.tls is not None and (endpoint.mtls or not self.model.tls_by_endpoint)
+
+    def pick(self, original_dst: Address | None = None, tried: Iterable[Host] = ()) -> Host | None:
+        """An endpoint for the next request, if it can be one that was not tried yet; None: there is none."""
+        if self.model.discovery == "ORIGINAL_DST":
+            return self._original(original_dst)
+        if self._next is None:
+            return None
+        host = self._next()
+        if tried:
+            for _ in range(4):  # Envoy's host_selection_retry_max_attempts of 5, one made
+                if host not in tried:
+                    break
+                host = self._next()
+        return host
+
+    def update(self, assignment: ClusterLoadAssignment) -> None:
+        """Take new endpoints; those that are gone drain."""
+        before, self.hosts = self.hosts, {}
+        for group in assignment.localities:
+            for endpoint in group.endpoints:
+                key = (endpoint.address, endpoint.port, self.uses_tls(endpoint))
+                host = before.pop(key, None) or self.hosts.get(key) or Host(endpoint, self)
+                host.describe(endpoint)
+                host.locality, host.priority = group.locality, group.priority
+                self.hosts[key] = host
+        for host in before.values():
+            host.pool.drain()
+        self.stats.membership.value = len(self.hosts)
+        self._balance()
+
+    def _balance(self) -> None:
+        """Only the healthy take requests, and of these the best priority."""
+        healthy = [host for host in self.hosts.values() if host.endpoint.health == "HEALTHY"]
+        best = min((host.priority for host in healthy), default=0)
+        healthy = [host for host in healthy if host.priority == best]
+        make = BALANCERS[self.model.lb_policy]
+        self._next = make(healthy, self.worker.rng) if healthy else None
+
+    def drain(self) -> None:
+        """The cluster is gone from the configuration, or replaced."""
+        for host in self.hosts.values():
+            host.pool.drain()
+
+    def close_idle(self, now: float) -> None:
+        """Close the connections that were idle for longer than the cluster allows."""
+        for host in self.hosts.values():
+            host.pool.close_idle(now - self.model.idle_timeout_s)
+
+    def _original(self, address: Address | None) -> Host | None:
+        """The endpoint is where the connection was going; unless that is this very proxy (the loop guard)."""
+        if address is None or address in self.worker.own_addresses:
+            return None
+        key = (*address, False)
+        host = self.hosts.get(key)
+        if host is None:
+            if len(self.hosts) >= MAX_ORIGINAL_DESTINATIONS:
+                self._forget_unused()
+            host = self.hosts[key] = Host(Endpoint(*address), self)
+        return host
+
+    def _forget_unused(self) -> None:
+        for key in [key for key, host in self.hosts.items() if not host.active]:
+            self.hosts.pop(key).pool.drain()
+
+
+@lru_cache(maxsize=4096)
+def _peer(workload: str) -> Peer:
+    """The same text gives the same object, which is what makes counting by peer cheap."""
+    try:
+        return Peer.from_text(workload)
+    except ValueError:
+        return UNKNOWN_PEER

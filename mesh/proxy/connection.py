@@ -1,0 +1,217 @@
+"""A client's HTTP/1.1 connection: its requests one after the other, each an ``Exchange``.
+
+    bytes -> RequestParser -> requests[0] is in hand, the others wait their turn (pipelining)
+
+Flow control: we stop reading when the upstream is full, when too much is held, or while requests wait; the
+exchange stops the upstream when the client does not take more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, cast
+
+from mesh.http.errors import RequestError
+from mesh.http.message import Framing, Request
+from mesh.http.request_parser import RequestParser
+from mesh.proxy.connection_info import ConnectionInfo
+from mesh.proxy.exchange import Exchange
+from mesh.proxy.reply import reply_to_bad_request
+
+if TYPE_CHECKING:
+    from mesh.proxy.chain import RuntimeChain
+    from mesh.proxy.http_manager import HttpManager
+
+# How long the rest of a refused request is read and dropped, so that the answer is not lost to a reset.
+LINGER_S = 1.0
+
+
+class DownstreamConnection(asyncio.Protocol):
+    """``draining``: the next response is the last. Its listener finds it in the chain's ``live``."""
+
+    __slots__ = (
+        "_broken",
+        "_closing",
+        "_paused",
+        "_serving",
+        "_write_paused",
+        "chain",
+        "draining",
+        "exchange",
+        "info",
+        "last_active",
+        "manager",
+        "parser",
+        "transport",
+        "worker",
+        "write",
+    )
+
+    def __init__(self, manager: HttpManager, info: ConnectionInfo, chain: RuntimeChain) -> None:
+        self.manager = manager
+        self.worker = manager.worker
+        self.info = info
+        self.chain = chain
+        self.parser = RequestParser(manager.max_header_bytes)
+        self.exchange: Exchange | None = None
+        self.draining = manager.worker.draining
+        self.last_active = time.monotonic()
+        self._broken: RequestError | None = None  # what ended the reading of requests
+        self._closing = False
+        self._paused = False
+        self._serving = False
+        self._write_paused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.write = self.transport.write
+        self.chain.live.add(self)
+        stats = self.manager.stats
+        stats.cx_total.value += 1
+        stats.cx_active.value += 1
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing or self._broken is not None:
+            return
+        exchange = self.exchange
+        was_complete = exchange is None or exchange.request.complete
+        try:
+            self.parser.receive_data(data)
+        except RequestError as error:
+            self._broken = error
+        if exchange is None:
+            self._serve()
+            return
+        if not was_complete:
+            exchange.request_arrived()
+            self._check_body(exchange)
+        if len(self.parser.requests) > 1:
+            self.pause_reading()
+
+    def _check_body(self, exchange: Exchange) -> None:
+        """A body that breaks the rules ends its exchange."""
+        if self._broken is not None and not exchange.request.complete and not exchange.is_finished:
+            self.manager.stats.protocol_error.value += 1
+            exchange.refuse_body(reply_to_bad_request(self._broken))
+
+    def _serve(self) -> None:
+        """Begin the next requests, as long as they are answered at once."""
+        if self._serving:
+            return
+        self._serving = True
+        requests = self.parser.requests
+        while requests and not self._closing and not self._write_paused:
+            exchange = self.exchange = Exchange(self, requests[0])
+            exchange.begin()
+            if not exchange.is_finished:
+                self._check_body(exchange)
+            if not exchange.is_finished:
+                break
+        self._serving = False
+        if self.exchange is None and not self._closing:
+            if self._broken is not None and not requests:
+                self._refuse(self._broken)
+            elif self._paused and not requests:
+                self.resume_reading()
+            elif self.draining and not requests and not self.parser.in_message:
+                self.close()
+
+    def exchange_done(self, exchange: Exchange, now: float) -> None:
+        """The response is written; the connection is free for the next request, or has to go."""
+        self.exchange = None
+        self.last_active = now
+        if self._closing:
+            return
+        self.parser.requests.popleft()
+        if exchange.keep_alive:
+            if exchange.request.complete:
+                self._serve()
+                return
+        self._finish_writing(linger=not exchange.request.complete)
+
+    def _refuse(self, error: RequestError) -> None:
+        """What came is no request: say so, and hear no more."""
+        self.manager.stats.protocol_error.value += 1
+        nothing = Request(b"", b"", b"", {}, [], Framing.NONE, False)
+        self.parser.requests.append(nothing)
+        self.exchange = Exchange(self, nothing)
+        self.exchange.refuse(reply_to_bad_request(error))
+
+    # closing
+
+    def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            self.transport.close()
+
+    def abort_after_write(self) -> None:
+        """Close without the end that the framing promised, so that the client sees a broken response."""
+        self._closing = True
+        if self.transport.get_write_buffer_size():
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+    def _finish_writing(self, linger: bool) -> None:
+        """Close once all is written. With unread input a plain close would reset what was just sent."""
+        self._closing = True
+        if not linger:
+            self.transport.close()
+            return
+        if self._paused:
+            self.transport.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.worker.timers.after(LINGER_S, self.transport.abort)
+
+    def eof_received(self) -> bool:
+        """The client has closed its side: as Envoy, we take that for gone."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self.chain.live.discard(self)
+        self.manager.stats.cx_active.value -= 1
+        if self.exchange is not None:
+            self.exchange.client_gone()
+
+    def adopt(self, chain: RuntimeChain, manager: HttpManager) -> None:
+        """Go on under a new configuration: the next request is the first to know it."""
+        self.chain.live.discard(self)
+        chain.live.add(self)
+        self.chain, self.manager = chain, manager
+
+    def drain(self) -> None:
+        """Finish what is in hand, then close."""
+        self.draining = True
+        if self.exchange is None and not self.parser.in_message:
+            self.close()
+
+    def close_idle(self, now: float) -> None:
+        if self.exchange is None and now - self.last_active > self.manager.idle_timeout_s:
+            self.close()
+
+    # flow control
+
+    def pause_reading(self) -> None:
+        if not self._paused and not self._closing:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._paused and not self._closing and len(self.parser.requests) <= 1:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+        if self.exchange is not None:
+            self.exchange.hold_response()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        if self.exchange is not None:
+            self.exchange.resume_response()
+        elif not self._closing:
+            self._serve()

@@ -1,0 +1,101 @@
+"""Making a connection to an endpoint: TCP, then TLS and the check of the peer's SPIFFE id if asked for.
+
+Nothing of a request is sent before ``connect`` returned, so whatever fails here surely did not happen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from mesh.proxy.failure import CONNECTION_TIMEOUT, Failure, connection_failure
+from mesh.proxy.peer_certificate import SAN_MISMATCH, peer_matches, principal
+from mesh.proxy.tls import TlsConnection
+from mesh.proxy.tls_contexts import NoCertificate
+
+if TYPE_CHECKING:
+    from mesh.proxy.cluster import Host, RuntimeCluster
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class DialError(Exception):
+    """No connection; ``failure`` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.transport_reason or failure.kind.value)
+        self.failure = failure
+
+
+async def connect(cluster: RuntimeCluster, host: Host, make: Callable[[str], P]) -> P:
+    """``make`` gets the peer's principal ("" in plaintext) and makes the protocol. Raises DialError."""
+    stats = cluster.stats
+    stats.cx_total.value += 1
+    try:
+        async with asyncio.timeout(cluster.model.connect_timeout_s):
+            if host.uses_tls:
+                return await _connect_tls(cluster, host, make)
+            _, protocol = await cluster.worker.loop.create_connection(lambda: make(""), *host.address)
+            return protocol
+    except TimeoutError:
+        stats.cx_connect_timeout.value += 1
+        failure = CONNECTION_TIMEOUT
+    except OSError as error:
+        failure = connection_failure(_reason(error))
+    except (_HandshakeError, NoCertificate) as error:
+        failure = connection_failure(str(error))
+    stats.cx_connect_fail.value += 1
+    host.connect_fail += 1
+    raise DialError(failure)
+
+
+class _HandshakeError(Exception):
+    """No TLS with this peer; the text is the reason."""
+
+
+async def _connect_tls(cluster: RuntimeCluster, host: Host, make: Callable[[str], P]) -> P:
+    worker, tls = cluster.worker, cluster.model.tls
+    assert tls is not None
+    context = worker.contexts.client(tls)
+    ready: asyncio.Future[TlsConnection] = worker.loop.create_future()
+
+    def succeeded(connection: TlsConnection) -> None:
+        if not ready.done():
+            ready.set_result(connection)
+
+    def failed(reason: str) -> None:
+        if not ready.done():
+            ready.set_exception(_HandshakeError(reason))
+
+    transport, _ = await worker.loop.create_connection(
+        lambda: TlsConnection(
+            context,
+            server_side=False,
+            server_name=tls.sni or None,
+            on_ready=succeeded,
+            on_failed=failed,
+        ),
+        *host.address,
+    )
+    try:
+        secured = await ready
+    except BaseException:
+        transport.abort()
+        raise
+    cluster.stats.ssl_handshake.value += 1
+    if not peer_matches(secured.ssl_object, cluster.allowed_peers):
+        cluster.stats.ssl_fail_verify_san.value += 1
+        secured.abort()
+        raise _HandshakeError(SAN_MISMATCH)
+    protocol = make(principal(secured.ssl_object))
+    secured.attach(protocol)
+    return protocol
+
+
+def _reason(error: OSError) -> str:
+    """Envoy's words for a failed connect()."""
+    number = error.errno or errno.ECONNREFUSED
+    return f"delayed connect error: {os.strerror(number)}" if number > 0 else str(error)

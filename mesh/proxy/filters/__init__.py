@@ -1,0 +1,6 @@
+"""The HTTP filters, each a few plain functions on an exchange.
+
+chain          the configured filters -> the steps an exchange runs
+peer_metadata  who is on the other side: learn it, and say who we are
+fault          delays and aborts on purpose
+"""

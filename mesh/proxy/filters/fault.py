@@ -1,0 +1,35 @@
+"""Faults on purpose: Envoy's fault filter. It stands before the router, so its aborts are never retried.
+
+A delay first, then perhaps an abort; each has its own draw. Percentages are 0..100.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mesh.model.route import Fault
+from mesh.proxy.reply import Reply
+
+if TYPE_CHECKING:
+    from mesh.proxy.exchange import Exchange
+
+
+def inject(exchange: Exchange) -> bool:
+    route = exchange.route
+    if route is None or route.fault is None:
+        return False
+    fault = route.fault
+    rng = exchange.worker.rng
+    if fault.delay is not None and rng.random() * 100 < fault.delay.percentage:
+        exchange.add_flag("DI")
+        exchange.hold_for(fault.delay.fixed_delay_s, lambda: _abort(exchange, fault), inject)
+        return True
+    return _abort(exchange, fault)
+
+
+def _abort(exchange: Exchange, fault: Fault) -> bool:
+    abort = fault.abort
+    if abort is None or exchange.worker.rng.random() * 100 >= abort.percentage:
+        return False
+    exchange.reply(Reply(abort.http_status, b"fault filter abort", "FI", "fault_filter_abort"))
+    return True

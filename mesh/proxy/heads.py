@@ -1,0 +1,81 @@
+"""The heads an exchange passes on: what is taken off, what is put on, in both directions.
+
+Rules: RFC 9110 section 7.6 (hop-by-hop), Envoy's "HTTP header manipulation" page (the x-envoy- and
+x-forwarded- fields). Bytes of a head are joined once, in ``serialize``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mesh.http.fields import HOP_BY_HOP, remove_hop_by_hop
+from mesh.http.message import Fields, Framing, Response
+from mesh.http.serialize import response_head
+
+if TYPE_CHECKING:
+    from mesh.proxy.exchange import Exchange
+
+CLIENT_CERT = b"x-forwarded-client-cert"
+
+
+def clean_request(exchange: Exchange) -> None:
+    """Take off what is the connection's or nobody's business, put on what every request has."""
+    request, info = exchange.request, exchange.downstream.info
+    fields = request.fields
+    if not HOP_BY_HOP.isdisjoint(fields):
+        remove_hop_by_hop(request)
+    if b"expect" in fields:
+        request.expects_continue = fields.pop(b"expect").strip().lower() == b"100-continue"
+    if b"x-forwarded-proto" not in fields:
+        fields[b"x-forwarded-proto"] = info.scheme
+    if b"x-request-id" not in fields and exchange.manager.generate_request_id:
+        fields[b"x-request-id"] = exchange.worker.request_id()
+    if info.client_cert or CLIENT_CERT in fields:
+        _forward_client_cert(exchange, info.client_cert)
+
+
+def _forward_client_cert(exchange: Exchange, own: bytes) -> None:
+    """Who the client is, is ours to say; what others said is believed only from a verified client."""
+    mode, request = exchange.manager.forward_client_cert, exchange.request
+    if mode == "ALWAYS_FORWARD_ONLY":
+        return
+    said = request.get(CLIENT_CERT)
+    if mode == "SANITIZE" or not own:
+        request.remove(CLIENT_CERT)
+    elif mode != "FORWARD_ONLY":
+        request.remove(CLIENT_CERT)
+        keep_said = said is not None and mode == "APPEND_FORWARD"
+        request.fields[CLIENT_CERT] = b"%b,%b" % (said or b"", own) if keep_said else own
+
+
+def frame_response(exchange: Exchange, response: Response) -> None:
+    """How the client will know the end: its length, chunks, or for HTTP/1.0 the end of the connection."""
+    framing = response.framing
+    if framing is Framing.NONE:
+        if exchange.request.method != b"HEAD":  # 204 and 304: RFC 9110 section 8.6, RFC 9112 section 6.1
+            response.remove(b"transfer-encoding")
+            if response.status == 204:
+                response.remove(b"content-length")
+    elif exchange.request.http10:
+        response.remove(b"transfer-encoding")
+        exchange.keep_alive = False
+    else:
+        response.fields[b"transfer-encoding"] = b"chunked"
+        exchange.is_chunked = True
+
+
+def make_response_head(exchange: Exchange, fields: Fields, response: Response | None) -> bytes:
+    """What every response of this listener has; ``response`` None: it was made here."""
+    manager = exchange.manager
+    if manager.server_name:
+        fields[b"server"] = manager.server_name
+    if b"date" not in fields:
+        fields[b"date"] = exchange.worker.date(exchange.start_time)
+    for step in manager.response_steps:
+        step(exchange, fields, response)
+    if not exchange.keep_alive or exchange.downstream.draining:
+        exchange.keep_alive = False
+        fields[b"connection"] = b"close"
+    elif exchange.request.http10:
+        fields[b"connection"] = b"keep-alive"
+    return response_head(exchange.status, fields, response.repeats if response is not None else [])

@@ -1,0 +1,90 @@
+"""An HTTP connection manager at run time: what its connections share, compiled from the model.
+
+``table`` changes when routes do and is read at each request, so a new rule is in force at once. The steps
+are the configured filters in their order: see ``filters/chain.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.http_filter import IstioStats
+from mesh.model.listener import Direction, HttpConnectionManager
+from mesh.proxy.filters.chain import compile_filters
+from mesh.proxy.route import RouteTable
+from mesh.proxy.stats import Counter, Stats
+from mesh.proxy.worker import Worker
+
+Sink = Callable[[AccessLogEntry], None]
+
+
+class HttpStats:
+    """Envoy's ``http.<stat_prefix>.`` counters that the hot path adds to."""
+
+    __slots__ = ("cx_active", "cx_total", "protocol_error", "rq_active", "rq_classes", "rq_total")
+
+    def __init__(self, stats: Stats, prefix: str) -> None:
+        prefix = f"http.{prefix}.downstream_"
+        self.cx_total: Counter = stats.counter(prefix + "cx_total")
+        self.cx_active: Counter = stats.gauge(prefix + "cx_active")
+        self.protocol_error: Counter = stats.counter(prefix + "cx_protocol_error")
+        self.rq_total: Counter = stats.counter(prefix + "rq_total")
+        self.rq_active: Counter = stats.gauge(prefix + "rq_active")
+        self.rq_classes = [stats.counter(f"{prefix}rq_{hundreds}xx") for hundreds in range(10)]
+
+
+class HttpManager:
+    """``sinks`` get each finished exchange's entry; ``reporter`` is the side this listener stands on."""
+
+    __slots__ = (
+        "counts_attempts",
+        "forward_client_cert",
+        "generate_request_id",
+        "idle_timeout_s",
+        "max_header_bytes",
+        "model",
+        "reporter",
+        "request_steps",
+        "response_steps",
+        "server_name",
+        "sinks",
+        "stats",
+        "table",
+        "upstream_steps",
+        "worker",
+    )
+
+    def __init__(
+        self,
+        model: HttpConnectionManager,
+        direction: Direction,
+        worker: Worker,
+        sinks: tuple[Sink, ...],
+        table: RouteTable | None,
+    ) -> None:
+        """``table`` None: its routes have not arrived yet. Raises Rejected for a filter there is not."""
+        self.model = model
+        self.worker = worker
+        self.sinks = sinks
+        self.table = table if model.route_config is None else RouteTable(model.route_config)
+        self.stats = HttpStats(worker.stats, model.stat_prefix)
+        self.reporter = _reporter(model, direction)
+        self.counts_attempts = direction == "OUTBOUND"  # Istio's include_request_attempt_count
+        self.server_name = model.server_name.encode()
+        self.generate_request_id = model.generate_request_id
+        self.forward_client_cert = model.forward_client_cert
+        self.max_header_bytes = model.max_request_headers_kb * 1024
+        self.idle_timeout_s = model.idle_timeout_s
+        filters = compile_filters(model.filters)
+        self.request_steps = filters.request
+        self.upstream_steps = filters.upstream
+        self.response_steps = filters.response
+
+
+def _reporter(model: HttpConnectionManager, direction: Direction) -> Literal["source", "destination"]:
+    for entry in model.filters:
+        if isinstance(entry, IstioStats):
+            return entry.reporter
+    return "destination" if direction == "INBOUND" else "source"

@@ -1,0 +1,60 @@
+"""What a TLS peer's certificate says: its SPIFFE id, and Envoy's x-forwarded-client-cert element. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from collections.abc import Collection, Mapping
+from typing import Any
+
+# RFC 4514 short names, as Envoy prints a subject
+_SHORT = {
+    "commonName": "CN",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+    "countryName": "C",
+    "localityName": "L",
+    "stateOrProvinceName": "ST",
+}
+SAN_MISMATCH = (  # Envoy's words, BoringSSL's code and all
+    "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:"
+    "verify SAN list:TLS_error_end"
+)
+
+
+def uri_names(certificate: Mapping[str, Any] | None) -> list[str]:
+    """The URI SANs of what ``SSLObject.getpeercert()`` gave."""
+    names = (certificate or {}).get("subjectAltName", ())
+    return [value for kind, value in names if kind == "URI"]
+
+
+def principal(connection: ssl.SSLObject) -> str:
+    """The verified peer's SPIFFE URI; "" when it showed no certificate or an id is not in it."""
+    names = uri_names(connection.getpeercert())
+    return names[0] if names else ""
+
+
+def peer_matches(connection: ssl.SSLObject, allowed: Collection[str]) -> bool:
+    """Whether one of the peer's URI SANs is allowed; an empty list allows everyone the roots vouch for."""
+    return not allowed or any(name in allowed for name in uri_names(connection.getpeercert()))
+
+
+def client_cert_element(connection: ssl.SSLObject, own_principal: str) -> bytes:
+    """``By=...;Hash=...;Subject="...";URI=...``; nothing when the client showed no certificate."""
+    encoded = connection.getpeercert(True)
+    if not encoded:
+        return b""
+    certificate = connection.getpeercert()
+    parts = [f"By={own_principal}", f"Hash={hashlib.sha256(encoded).hexdigest()}"]
+    parts.append(f'Subject="{_subject(certificate)}"')
+    parts += [f"URI={name}" for name in uri_names(certificate)]
+    return ";".join(parts).encode()
+
+
+def _subject(certificate: Mapping[str, Any] | None) -> str:
+    names = [
+        f"{_SHORT.get(kind, kind)}={value}"
+        for group in reversed((certificate or {}).get("subject", ()))
+        for kind, value in group
+    ]
+    return ",".join(names).replace("\\", "\\\\").replace('"', '\\"')

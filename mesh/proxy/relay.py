@@ -1,0 +1,76 @@
+"""Bytes from one connection to another and back, unread, with backpressure and half-close.
+
+client -> Half --(peer)-> Half -> server       what one receives, the other writes
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+
+class Half(asyncio.Protocol):
+    """One side of a relay. Until ``join``, what arrives is held and reading is paused."""
+
+    def __init__(self) -> None:
+        self.peer: Half | None = None
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.bytes_received = 0
+        self._held: list[bytes] = []
+        self._eof = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def join(self, peer: Half) -> None:
+        """Begin to pass on: first what was held."""
+        self.peer = peer
+        for data in self._held:
+            peer.transport.write(data)
+        if self._held:
+            self._held = []
+        if self._eof:
+            peer.end_writing()
+        else:
+            self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self.bytes_received += len(data)
+        if self.peer is not None:
+            self.peer.transport.write(data)
+        else:
+            self._held.append(data)
+            self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The other direction goes on: a client may well send all, close its side, and read the answer."""
+        self._eof = True
+        if self.peer is not None:
+            self.peer.end_writing()
+        return True
+
+    def end_writing(self) -> None:
+        """Our peer has no more to send."""
+        if self._eof:
+            self.transport.close()  # both directions are over
+            if self.peer is not None:
+                self.peer.transport.close()
+        elif not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        peer = self.peer
+        if peer is None:
+            return
+        if exc is not None:
+            peer.transport.abort()
+        else:
+            peer.transport.close()
+
+    def pause_writing(self) -> None:
+        if self.peer is not None:
+            self.peer.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.peer is not None and not self.peer._eof:
+            self.peer.transport.resume_reading()

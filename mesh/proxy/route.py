@@ -1,0 +1,242 @@
+"""Which route a request takes: virtual host by authority, first matching route, cluster by weight. Pure.
+
+Compiled once when a route configuration arrives; after that a request costs one lookup of its authority and a
+walk over the routes of one virtual host, most of which are a comparison each.
+Source: Envoy's ``config.route.v3`` and ``source/common/router/config_impl.cc``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from itertools import accumulate
+from random import Random
+
+from mesh.http.message import Request
+from mesh.model.route import (
+    DirectResponse,
+    Forward,
+    HeaderMatch,
+    QueryMatch,
+    Redirect,
+    Route,
+    RouteConfiguration,
+    RouteMatch,
+    VirtualHost,
+)
+from mesh.proxy.matching import compile_match
+from mesh.proxy.mutation import Mutation, compile_mutations
+from mesh.xds.errors import Rejected
+
+Matcher = Callable[[Request], bool]
+
+MAX_KNOWN_AUTHORITIES = 4096  # lookups a table remembers; clients choose authorities, so it is bounded
+
+
+class Destination:
+    """One weighted cluster of a route, with the mutations of all levels, most specific first."""
+
+    __slots__ = ("cluster", "request_mutations", "response_mutations")
+
+    def __init__(self, cluster: str, request: tuple[Mutation, ...], response: tuple[Mutation, ...]) -> None:
+        self.cluster = cluster
+        self.request_mutations = request
+        self.response_mutations = response
+
+
+class CompiledRoute:
+    """``matcher`` None matches everything; exactly one of forward, redirect and direct is set."""
+
+    __slots__ = (
+        "destinations",
+        "direct",
+        "fault",
+        "forward",
+        "matcher",
+        "model",
+        "name",
+        "redirect",
+        "response_mutations",
+        "shares",
+        "total",
+    )
+
+    def __init__(self, route: Route, config: RouteConfiguration) -> None:
+        self.model = route
+        self.name = route.name
+        self.matcher = _compile_route_match(route.match)
+        self.fault = route.fault
+        action = route.action
+        self.forward = action if isinstance(action, Forward) else None
+        self.redirect = action if isinstance(action, Redirect) else None
+        self.direct = action if isinstance(action, DirectResponse) else None
+        self.response_mutations = compile_mutations(route.response_headers, config.response_headers)
+        clusters = self.forward.clusters if self.forward else ()
+        self.destinations = tuple(
+            Destination(
+                cluster.name,
+                compile_mutations(cluster.request_headers, route.request_headers, config.request_headers),
+                compile_mutations(cluster.response_headers, route.response_headers, config.response_headers),
+            )
+            for cluster in clusters
+        )
+        self.shares = list(accumulate(cluster.weight for cluster in clusters))
+        self.total = self.shares[-1] if self.shares else 0
+        if self.forward and self.total <= 0:
+            raise Rejected(f"route {route.name!r}: the weights of its clusters sum to {self.total}")
+
+
+class CompiledHost:
+    """A virtual host's routes, in order."""
+
+    __slots__ = ("model", "routes")
+
+    def __init__(self, host: VirtualHost, config: RouteConfiguration) -> None:
+        self.model = host
+        self.routes = tuple(CompiledRoute(route, config) for route in host.routes)
+
+
+class RouteTable:
+    """A route configuration, ready to be asked."""
+
+    __slots__ = ("_any", "_exact", "_known", "_prefixes", "_suffixes", "model")
+
+    def __init__(self, config: RouteConfiguration) -> None:
+        """Raises Rejected naming what cannot be honoured."""
+        self.model = config
+        self._exact: dict[bytes, CompiledHost] = {}
+        self._suffixes: list[tuple[bytes, CompiledHost]] = []
+        self._prefixes: list[tuple[bytes, CompiledHost]] = []
+        self._any: CompiledHost | None = None
+        self._known: dict[bytes, CompiledHost | None] = {}
+        for virtual_host in config.virtual_hosts:
+            try:
+                host = CompiledHost(virtual_host, config)
+                for domain in virtual_host.domains:
+                    self._add(domain.lower().encode(), host)
+            except Rejected as rejected:
+                raise Rejected(f"{config.name}: {virtual_host.name}: {rejected}") from None
+        self._suffixes.sort(key=_longest_first)
+        self._prefixes.sort(key=_longest_first)
+
+    def _add(self, domain: bytes, host: CompiledHost) -> None:
+        if domain == b"*":
+            self._any = host
+        elif domain.startswith(b"*"):
+            self._suffixes.append((domain[1:], host))
+        elif domain.endswith(b"*"):
+            self._prefixes.append((domain[:-1], host))
+        elif domain in self._exact:
+            raise Rejected(f"domain {domain.decode()!r} is in two virtual hosts")
+        else:
+            self._exact[domain] = host
+
+    def find_host(self, authority: bytes) -> CompiledHost | None:
+        """Exact, then the longest suffix, then the longest prefix, then ``*``."""
+        try:
+            return self._known[authority]
+        except KeyError:
+            pass
+        found = self._search(authority.lower())
+        if len(self._known) >= MAX_KNOWN_AUTHORITIES:
+            self._known.clear()
+        self._known[authority] = found
+        return found
+
+    def _search(self, authority: bytes) -> CompiledHost | None:
+        found = self._exact.get(authority)
+        if found is not None:
+            return found
+        for suffix, host in self._suffixes:
+            if authority.endswith(suffix) and len(authority) > len(suffix):
+                return host
+        for prefix, host in self._prefixes:
+            if authority.startswith(prefix) and len(authority) > len(prefix):
+                return host
+        return self._any
+
+
+def _longest_first(entry: tuple[bytes, CompiledHost]) -> int:
+    return -len(entry[0])
+
+
+def match_route(table: RouteTable, request: Request) -> CompiledRoute | None:
+    """The first route that matches; None is Envoy's route_not_found."""
+    host = table.find_host(request.authority)
+    if host is not None:
+        for route in host.routes:
+            if route.matcher is None or route.matcher(request):
+                return route
+    return None
+
+
+def pick_destination(route: CompiledRoute, rng: Random) -> Destination:
+    """One of the weighted clusters of a forwarding route, each with its share of the draws."""
+    destinations = route.destinations
+    if len(destinations) == 1:
+        return destinations[0]
+    return destinations[bisect_right(route.shares, rng.random() * route.total)]
+
+
+# compiling matches
+
+
+def _compile_route_match(match: RouteMatch) -> Matcher | None:
+    tests: list[Matcher] = []
+    if (match.path.kind, match.path.value) != ("prefix", "/"):
+        tests.append(_path_matcher(match))
+    tests += [_header_matcher(header) for header in match.headers]
+    tests += [_query_matcher(query) for query in match.query]
+    if not tests:
+        return None
+    if len(tests) == 1:
+        return tests[0]
+    return lambda request: all(test(request) for test in tests)
+
+
+def _path_matcher(match: RouteMatch) -> Matcher:
+    test = compile_match(match.path)
+    if match.path.kind == "prefix" and "?" not in match.path.value:
+        return lambda request: test(request.path)
+    return lambda request: test(request.path.partition(b"?")[0])
+
+
+_PSEUDO: dict[str, Callable[[Request], bytes]] = {
+    ":method": lambda request: request.method,
+    ":authority": lambda request: request.authority,
+    ":path": lambda request: request.path,
+    ":scheme": lambda request: request.scheme or b"http",
+}
+
+
+def _header_matcher(header: HeaderMatch) -> Matcher:
+    wanted = not header.invert
+    name = header.name.encode()
+    pseudo = _PSEUDO.get(header.name)
+    if header.match is None:
+        return lambda request: (name in request.fields or pseudo is not None) is wanted
+    test = compile_match(header.match)
+    if pseudo is not None:
+        read = pseudo
+        return lambda request: test(read(request)) is wanted
+
+    def match(request: Request) -> bool:
+        value = request.get(name)
+        return (value is not None and test(value)) is wanted
+
+    return match
+
+
+def _query_matcher(query: QueryMatch) -> Matcher:
+    """Compared without decoding, the first of several values, as Envoy does."""
+    name = query.name.encode()
+    test = compile_match(query.match) if query.match is not None else None
+
+    def match(request: Request) -> bool:
+        for pair in request.path.partition(b"?")[2].split(b"&"):
+            key, _, value = pair.partition(b"=")
+            if key == name:
+                return test is None or test(value)
+        return False
+
+    return match

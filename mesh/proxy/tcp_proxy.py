@@ -1,0 +1,158 @@
+"""Envoy's TCP proxy: a connection's bytes to an endpoint of a cluster, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.listener import TcpProxy
+from mesh.proxy.connection_info import ConnectionInfo
+from mesh.proxy.dial import DialError, connect
+from mesh.proxy.failure import NO_CLUSTER, NO_HEALTHY_UPSTREAM, OVERFLOW, Failure
+from mesh.proxy.relay import Half
+from mesh.proxy.reply import flag_of
+from mesh.proxy.worker import Worker
+
+if TYPE_CHECKING:
+    from mesh.proxy.chain import RuntimeChain
+    from mesh.proxy.cluster import Host, RuntimeCluster
+
+Sink = Callable[[AccessLogEntry], None]
+
+
+class TcpHandler:
+    """What the connections of one TCP proxy filter share."""
+
+    def __init__(self, model: TcpProxy, worker: Worker, sinks: tuple[Sink, ...]) -> None:
+        self.model = model
+        self.worker = worker
+        self.sinks = sinks
+        prefix = f"tcp.{model.stat_prefix}.downstream_"
+        self.cx_total = worker.stats.counter(prefix + "cx_total")
+        self.cx_no_route = worker.stats.counter(prefix + "cx_no_route")
+        self.cx_rx_bytes = worker.stats.counter(prefix + "cx_rx_bytes_total")
+        self.cx_tx_bytes = worker.stats.counter(prefix + "cx_tx_bytes_total")
+
+
+class _UpstreamHalf(Half):
+    def __init__(self, principal: str) -> None:
+        super().__init__()
+        self.principal = principal
+
+
+class TcpConnection(Half):
+    """The client's side. Accepting never waits for the dial: that is a task of its own."""
+
+    def __init__(self, handler: TcpHandler, info: ConnectionInfo, chain: RuntimeChain) -> None:
+        super().__init__()
+        self.handler = handler
+        self.info = info
+        self.chain = chain
+        self.cluster: RuntimeCluster | None = None
+        self.host: Host | None = None
+        self.started = time.monotonic()
+        self.start_time = time.time()
+        self.flags = "-"
+        self.transport_reason = ""
+        self._other: _UpstreamHalf | None = None
+        self._dial: asyncio.Task[None] | None = None
+        self._counted = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.chain.live.add(self)
+        handler = self.handler
+        handler.cx_total.value += 1
+        cluster = self.cluster = handler.worker.clusters.get(handler.model.cluster)
+        if cluster is None:
+            handler.cx_no_route.value += 1
+            self._give_up(NO_CLUSTER)
+            return
+        host = self.host = cluster.pick(self.info.original_dst)
+        if host is None:
+            cluster.stats.no_healthy.value += 1
+            self._give_up(NO_HEALTHY_UPSTREAM)
+        elif not cluster.breaker.can_connect():
+            cluster.stats.cx_overflow.value += 1
+            self._give_up(OVERFLOW)
+        else:
+            self._count(cluster, host, 1)
+            self._dial = handler.worker.spawn(self._connect(cluster, host), f"dial {host.text}")
+
+    async def _connect(self, cluster: RuntimeCluster, host: Host) -> None:
+        try:
+            other = await connect(cluster, host, _UpstreamHalf)
+        except DialError as error:
+            self._give_up(error.failure)
+            return
+        self._other = other
+        if self.transport.is_closing():
+            other.transport.abort()
+            return
+        self.join(other)
+        other.join(self)
+
+    def _give_up(self, failure: Failure) -> None:
+        self.flags = flag_of(failure)
+        self.transport_reason = failure.transport_reason
+        self.transport.abort()
+
+    def _count(self, cluster: RuntimeCluster, host: Host, change: int) -> None:
+        self._counted = change > 0
+        cluster.breaker.connections += change
+        cluster.stats.cx_active.value += change
+        host.active += change
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.chain.live.discard(self)
+        if self._dial is not None:
+            self._dial.cancel()
+        if self._counted and self.cluster is not None and self.host is not None:
+            self._count(self.cluster, self.host, -1)
+        sent = self._other.bytes_received if self._other is not None else 0
+        self.handler.cx_rx_bytes.value += self.bytes_received
+        self.handler.cx_tx_bytes.value += sent
+        for sink in self.handler.sinks:
+            sink(self._entry(sent))
+
+    def _entry(self, sent: int) -> AccessLogEntry:
+        info = self.info
+        return AccessLogEntry(
+            reporter="source",
+            start_time=self.start_time,
+            duration_s=time.monotonic() - self.started,
+            method="",
+            path="",
+            protocol="",
+            authority="",
+            response_code=0,
+            response_flags=self.flags,
+            upstream_transport_failure_reason=self.transport_reason,
+            bytes_received=self.bytes_received,
+            bytes_sent=sent,
+            upstream_host=self.host.text if self.host is not None else "",
+            upstream_cluster=self.handler.model.cluster,
+            downstream_local_address=info.local_text,
+            downstream_remote_address=info.remote_text,
+            requested_server_name=info.server_name,
+            tls_version=info.tls_version,
+            source_principal=info.peer_principal,
+            destination_principal=info.local_principal,
+        )
+
+    def adopt(self, chain: RuntimeChain, handler: TcpHandler) -> None:
+        """Go on under a new configuration of the same meaning."""
+        self.chain.live.discard(self)
+        chain.live.add(self)
+        self.chain, self.handler = chain, handler
+
+    def drain(self) -> None:
+        """Nothing in a byte stream says where it may end."""
+        self.transport.abort()
+
+    def close_idle(self, now: float) -> None:
+        """A stream may be silent for as long as it likes."""

@@ -1,0 +1,208 @@
+"""TLS on a connection: between the socket's transport and the protocol that speaks over it.
+
+    socket  <->  transport (uvloop)  <->  TlsConnection  <->  protocol (HTTP, TCP proxy, upstream)
+                       bytes of TLS records      plain bytes
+
+To the transport it is a protocol, to the protocol a transport. The records are made in memory
+(``ssl.MemoryBIO``), so bytes that were read to sniff a connection are simply fed to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any, cast
+
+READ_SIZE = 16384  # a TLS record's largest payload
+
+
+class TlsConnection(asyncio.Protocol):
+    """``on_ready`` is called once after the handshake and must ``attach`` a protocol or close;
+    ``on_failed`` once instead, with the reason, when there is no handshake: the connection is then gone.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_incoming",
+        "_on_failed",
+        "_on_ready",
+        "_outgoing",
+        "_protocol",
+        "_read",
+        "_write",
+        "raw",
+        "ssl_object",
+    )
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool,
+        on_ready: Callable[[TlsConnection], None],
+        on_failed: Callable[[str], None],
+        server_name: str | None = None,
+    ) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self.ssl_object = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_name
+        )
+        self._read = self.ssl_object.read
+        self._write = self.ssl_object.write
+        self._on_ready: Callable[[TlsConnection], None] | None = on_ready
+        self._on_failed = on_failed
+        self._protocol: asyncio.Protocol | None = None
+        self._closing = False
+        self.raw: asyncio.Transport = cast("asyncio.Transport", None)
+
+    # below: what the socket's transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.raw = cast("asyncio.Transport", transport)
+        if not self.ssl_object.server_side:
+            self._shake_hands()
+
+    def data_received(self, data: bytes) -> None:
+        self._incoming.write(data)
+        if self._on_ready is not None:
+            self._shake_hands()
+        if self._protocol is not None:
+            self._deliver()
+
+    def eof_received(self) -> bool:
+        """The peer is gone without a close_notify: nothing more can be trusted to be complete."""
+        if self._protocol is not None and not self._closing:
+            self._end_of_input()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._protocol is not None:
+            self._protocol.connection_lost(exc)
+        elif self._on_ready is not None:
+            self._fail("connection closed during the handshake" if exc is None else str(exc))
+
+    def pause_writing(self) -> None:
+        if self._protocol is not None:
+            self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._protocol is not None:
+            self._protocol.resume_writing()
+
+    def _shake_hands(self) -> None:
+        try:
+            self.ssl_object.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush()
+            return
+        except (ssl.SSLError, ValueError) as error:
+            self._flush()  # the alert that says why
+            self.raw.close()
+            self._fail(handshake_error(error))
+            return
+        self._flush()
+        ready, self._on_ready = self._on_ready, None
+        if ready is not None:
+            ready(self)
+
+    def _fail(self, reason: str) -> None:
+        self._on_ready = None
+        self._on_failed(reason)
+
+    def _deliver(self) -> None:
+        """Hand on all records that are complete."""
+        assert self._protocol is not None
+        try:
+            while not self._closing:
+                plain = self._read(READ_SIZE)
+                if not plain:
+                    self._end_of_input()
+                    break
+                self._protocol.data_received(plain)
+                if not self._incoming.pending and not self.ssl_object.pending():
+                    break
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self._end_of_input()
+        except ssl.SSLError:
+            self.abort()
+            return
+        if self._outgoing.pending:
+            self._flush()
+
+    def _end_of_input(self) -> None:
+        assert self._protocol is not None
+        if not self._protocol.eof_received():
+            self.close()
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self.raw.write(self._outgoing.read())
+
+    # below: what the protocol on top calls, a transport's methods
+
+    def attach(self, protocol: asyncio.Protocol) -> None:
+        """Put a protocol on top; it gets ``connection_made`` now and then all that was received."""
+        self._protocol = protocol
+        protocol.connection_made(cast("asyncio.Transport", self))
+
+    def write(self, data: bytes) -> None:
+        if not data or self._closing:
+            return
+        try:
+            self._write(data)
+        except ssl.SSLError:
+            self.abort()
+            return
+        self.raw.write(self._outgoing.read())
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        """close_notify, and the end of the stream below it."""
+        self._say_goodbye()
+        self.raw.write_eof()
+
+    def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            self._say_goodbye()
+            self.raw.close()
+
+    def abort(self) -> None:
+        self._closing = True
+        self.raw.abort()
+
+    def is_closing(self) -> bool:
+        return self._closing or self.raw.is_closing()
+
+    def pause_reading(self) -> None:
+        self.raw.pause_reading()
+
+    def resume_reading(self) -> None:
+        self.raw.resume_reading()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self.raw.get_extra_info(name, default)
+
+    def get_write_buffer_size(self) -> int:
+        return self.raw.get_write_buffer_size()
+
+    def _say_goodbye(self) -> None:
+        try:
+            self.ssl_object.unwrap()
+        except (ssl.SSLError, ValueError):
+            pass  # it is sent all the same; the answer is not awaited
+        self._flush()
+
+
+def handshake_error(error: Exception) -> str:
+    """OpenSSL's words in the shape of Envoy's transport failure reason."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS_error:CERTIFICATE_VERIFY_FAILED:{error.verify_message}:TLS_error_end"
+    reason = getattr(error, "reason", None) or str(error)
+    return f"TLS_error:{reason}:TLS_error_end"

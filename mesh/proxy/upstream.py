@@ -1,0 +1,124 @@
+"""One connection to an endpoint: sends the request of its exchange, gives the exchange the response."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from mesh.http.errors import ResponseError
+from mesh.http.response_parser import ResponseParser
+from mesh.proxy.failure import Failure, Kind, Stage
+
+if TYPE_CHECKING:
+    from mesh.proxy.exchange import Exchange
+    from mesh.proxy.pool import Pool
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """``exchange`` None: idle. ``principal`` is the SPIFFE id its certificate showed, "" in plaintext."""
+
+    __slots__ = (
+        "_lost",
+        "_paused",
+        "exchange",
+        "idle_since",
+        "local_address",
+        "parser",
+        "pool",
+        "principal",
+        "requests",
+        "transport",
+    )
+
+    def __init__(self, pool: Pool, principal: str = "") -> None:
+        self.pool = pool
+        self.principal = principal
+        self.parser = ResponseParser()
+        self.exchange: Exchange | None = None
+        self.requests = 0
+        self.idle_since = 0.0
+        self.local_address = ""
+        self._lost = False
+        self._paused = False
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        name = transport.get_extra_info("sockname")
+        self.local_address = f"{name[0]}:{name[1]}" if name else ""
+
+    def begin(self, exchange: Exchange, data: bytes) -> None:
+        """Send a request's head (and what there is of its body)."""
+        self.exchange = exchange
+        self.requests += 1
+        self.parser.expect(exchange.request.method)
+        self.transport.write(data)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            self.close()  # nobody asked: whatever it is, it must not become the next answer
+            return
+        parser = self.parser
+        try:
+            parser.receive_data(data)
+        except ResponseError as error:
+            self._fail(Kind.PROTOCOL_ERROR, error.detail)
+            return
+        if parser.response is not None:
+            exchange.response_arrived(parser.response)
+
+    def eof_received(self) -> bool:
+        exchange, response = self.exchange, self.parser.response
+        if exchange is not None and response is not None and self.parser.receive_eof():
+            exchange.response_arrived(response)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._lost:
+            return
+        self._lost = True
+        if self.exchange is not None:
+            self.pool.cluster.stats.cx_destroy_with_active_rq.value += 1
+            self._fail(Kind.CONNECTION_TERMINATION)
+        self.pool.lost(self)
+
+    def _fail(self, kind: Kind, reason: str = "") -> None:
+        exchange, self.exchange = self.exchange, None
+        self.transport.abort()
+        if exchange is not None:
+            stage = Stage.SEND if self.parser.response is None else Stage.RESPONSE
+            exchange.upstream_failed(Failure(kind, stage, False, reason, reused=self.requests > 1))
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.hold_request()
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.resume_request()
+
+    def pause_reading(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def release(self, now: float, reusable: bool) -> None:
+        """The exchange is done with it."""
+        self.exchange = None
+        if self._paused:
+            self.resume_reading()
+        if reusable and not self.transport.is_closing():
+            self.pool.give_back(self, now)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Closing is final: nothing that arrives later is for anybody."""
+        self.exchange = None
+        self.transport.close()

@@ -1,0 +1,91 @@
+"""What everything on one event loop shares: loop, timers, chance, stats, clusters, identity."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from mesh.model.node import Node
+from mesh.model.peer import UNKNOWN_PEER, Peer
+from mesh.proxy.stats import Stats
+from mesh.proxy.timers import Timers
+from mesh.proxy.tls_contexts import TlsContexts
+
+if TYPE_CHECKING:
+    from mesh.proxy.cluster import RuntimeCluster
+
+MAX_KNOWN_PEERS = 4096  # decoded peers kept; callers choose the texts, so it is bounded
+_DATE_FORMAT = "%a, %d %b %Y %H:%M:%S GMT"
+
+
+class Worker:
+    """One thread of the data plane. ``clusters`` is read at each request, so a change is in force at once."""
+
+    def __init__(
+        self,
+        node: Node,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        rng: Random | None = None,
+        peer_metadata: bytes = b"",
+        decode_peer: Callable[[bytes], Peer] | None = None,
+    ) -> None:
+        """``peer_metadata`` is our x-envoy-peer-metadata; ``decode_peer`` reads others' (ValueError: bad)."""
+        self.node = node
+        self.loop = loop
+        self.rng = rng or Random()
+        self.timers = Timers(loop)
+        self.stats = Stats()
+        self.contexts = TlsContexts()
+        self.clusters: dict[str, RuntimeCluster] = {}
+        self.peer_metadata = peer_metadata
+        self.peer_metadata_id = node.id.encode()
+        self.own_principal = str(node.spiffe_id)
+        self.own_peer = node.peer()
+        self.draining = False
+        self.own_addresses: set[tuple[str, int]] = set()  # where we listen: the loop guard
+        self._decode_peer = decode_peer
+        self._peers: dict[bytes, Peer] = {}
+        self._date = (0, b"")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """The one way to start a task: it has a name, and somebody holds it until it ends."""
+        task = self.loop.create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def peer(self, metadata: bytes) -> Peer:
+        """The peer a metadata header describes; unknown when it says nothing sensible."""
+        found = self._peers.get(metadata)
+        if found is None:
+            found = self._read_peer(metadata)
+            if len(self._peers) >= MAX_KNOWN_PEERS:
+                self._peers.clear()
+            self._peers[metadata] = found
+        return found
+
+    def _read_peer(self, metadata: bytes) -> Peer:
+        if self._decode_peer is None:
+            return UNKNOWN_PEER
+        try:
+            return self._decode_peer(metadata)
+        except ValueError:
+            return UNKNOWN_PEER
+
+    def date(self, now: float) -> bytes:
+        """The Date field's value for this second."""
+        second = int(now)
+        if second != self._date[0]:
+            self._date = (second, time.strftime(_DATE_FORMAT, time.gmtime(now)).encode())
+        return self._date[1]
+
+    def request_id(self) -> bytes:
+        """A version 4 UUID; made by ``rng``, so that a seeded run repeats it."""
+        bits = self.rng.getrandbits(128)
+        text = b"%032x" % bits
+        return b"%b-%b-4%b-a%b-%b" % (text[:8], text[8:12], text[13:16], text[17:20], text[20:])

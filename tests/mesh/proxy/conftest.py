@@ -1,0 +1,254 @@
+"""A proxy on loopback, run from values, with scripted origins behind it and raw clients before it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from random import Random
+
+import pytest
+import uvloop
+
+from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.cluster import Cluster
+from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
+from mesh.model.http_filter import FaultFilter, IstioStats, PeerMetadata, Router
+from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
+from mesh.model.node import Node
+from mesh.model.resources import Resources
+from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster
+from mesh.proxy.config import DynamicConfig
+from mesh.proxy.worker import Worker
+
+HOST = "127.0.0.1"
+DEADLINE_S = 5.0
+OUTBOUND_FILTERS = (PeerMetadata("upstream"), FaultFilter(), IstioStats("source"), Router())
+Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+
+
+def pytest_asyncio_loop_factories(config: object, item: object) -> dict[str, Callable[[], object]]:
+    """The loop that production runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Origin:
+    """Reads heads (and bodies of known length or in chunks), keeps them, answers with ``respond``."""
+
+    def __init__(self, response: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi") -> None:
+        self.response = response
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.close_after = False
+        self.respond: Answer = self._respond
+        self.port = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def _respond(self, request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(self.response)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.connections += 1
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                body = await read_body(head, reader)
+                self.requests.append(head + body)
+                await self.respond(head + body, writer)
+                if self.close_after:
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+async def read_body(head: bytes, reader: asyncio.StreamReader) -> bytes:
+    lower = head.lower()
+    if b"transfer-encoding: chunked" in lower:
+        return await reader.readuntil(b"0\r\n\r\n")
+    _, found, rest = lower.partition(b"\r\ncontent-length:")
+    return await reader.readexactly(int(rest.split(b"\r\n")[0])) if found else b""
+
+
+class Client:
+    """A raw client: bytes out, responses in."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def response(self, *, has_body: bool = True) -> tuple[int, dict[str, str], bytes]:
+        async with asyncio.timeout(DEADLINE_S):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            lines = head.decode().split("\r\n")
+            fields: dict[str, str] = {}
+            for line in lines[1:-2]:
+                name, _, value = line.partition(": ")
+                fields[name] = f"{fields[name]}, {value}" if name in fields else value
+            body = await self._body(fields) if has_body else b""
+            return int(lines[0].split(" ")[1]), fields, body
+
+    async def _body(self, fields: dict[str, str]) -> bytes:
+        if fields.get("transfer-encoding") == "chunked":
+            body = b""
+            while size := int(await self.reader.readuntil(b"\r\n"), 16):
+                body += await self.reader.readexactly(size)
+                await self.reader.readexactly(2)
+            await self.reader.readexactly(2)
+            return body
+        if "content-length" in fields:
+            return await self.reader.readexactly(int(fields["content-length"]))
+        return await self.reader.read()
+
+    async def get(
+        self, path: str = "/", host: str = "reviews:9080", *lines: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        self.send("\r\n".join((f"GET {path} HTTP/1.1", f"Host: {host}", *lines, "", "")).encode())
+        return await self.response()
+
+    async def closed(self) -> bytes:
+        """What comes until the proxy closes."""
+        async with asyncio.timeout(DEADLINE_S):
+            try:
+                return await self.reader.read()
+            except ConnectionError:
+                return b""
+
+
+class Proxy:
+    """A data plane on one loop, fed with values; ``entries`` is its access log."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.node = Node("productpage-v1-0", "default", "127.0.0.1", "bookinfo-productpage", "productpage-v1")
+        self.worker = Worker(self.node, loop, rng=Random(7), peer_metadata=b"me")
+        self.entries: list[AccessLogEntry] = []
+        self.config = DynamicConfig(
+            self.worker, lambda source: self.entries.append if isinstance(source, IstioStats) else None
+        )
+        self._servers: list[asyncio.Server] = []
+        self._origins: list[Origin] = []
+        self._clients: list[Client] = []
+
+    async def origin(self, response: bytes | None = None, tls: object = None) -> Origin:
+        origin = Origin(response) if response is not None else Origin()
+        server = await asyncio.start_server(origin.serve, HOST, 0, ssl=tls)  # type: ignore[arg-type]
+        origin.port = server.sockets[0].getsockname()[1]
+        self._servers.append(server)
+        self._origins.append(origin)
+        return origin
+
+    async def client(self, port: int) -> Client:
+        reader, writer = await asyncio.open_connection(HOST, port)
+        client = Client(reader, writer)
+        self._clients.append(client)
+        return client
+
+    async def stop(self) -> None:
+        for client in self._clients:
+            client.writer.transport.abort()
+        for origin in self._origins:
+            origin.stop()
+        for server in self._servers:
+            server.close()
+        for listener in self.config.listeners.values():
+            listener.stop()
+            for chain in listener.chains.values():
+                for connection in list(chain.live):
+                    connection.transport.abort()
+        for cluster in self.worker.clusters.values():
+            cluster.drain()
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Until no exchange is in hand."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():
+                await asyncio.sleep(0.002)
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[Proxy]:
+    made = Proxy()
+    yield made
+    await made.stop()
+
+
+def endpoints(name: str, *ports: int, **options: object) -> ClusterLoadAssignment:
+    group = LocalityEndpoints(tuple(Endpoint(HOST, port, **options) for port in ports))  # type: ignore[arg-type]
+    return ClusterLoadAssignment(name, (group,))
+
+
+def cluster(name: str, *ports: int, **options: object) -> Cluster:
+    return Cluster(name, "STATIC", load_assignment=endpoints(name, *ports), **options)  # type: ignore[arg-type]
+
+
+def forward(name: str, **options: object) -> Forward:
+    return Forward((WeightedCluster(name),), **options)  # type: ignore[arg-type]
+
+
+def routes(*found: Route, name: str = "9080") -> RouteConfiguration:
+    return RouteConfiguration(name, (VirtualHost("any", ("*",), found),))
+
+
+def outbound(port: int, routing: RouteConfiguration, **options: object) -> Listener:
+    manager = HttpConnectionManager(
+        "outbound",
+        OUTBOUND_FILTERS,
+        route_config=routing,
+        server_name="istio-envoy",
+        **options,  # type: ignore[arg-type]
+    )
+    return Listener(f"{HOST}_{port}", HOST, port, (FilterChain("http", manager),), direction="OUTBOUND")
+
+
+@pytest.fixture
+def serve(proxy: Proxy) -> Callable[..., Awaitable[Client]]:
+    """serve(action or routes, clusters) -> a client of a new outbound listener that does it."""
+
+    async def start(action: object, *clusters: Cluster, **options: object) -> Client:
+        routing = action if isinstance(action, RouteConfiguration) else routes(Route(RouteMatch(), action))  # type: ignore[arg-type]
+        port = free_port()
+        proxy.config.apply(
+            Resources(clusters=clusters, listeners=(outbound(port, routing, **options),), routes=())
+        )
+        return await proxy.client(port)
+
+    return start
+
+
+@pytest.fixture
+def make() -> type:
+    """The values tests build configurations from."""
+
+    class Make:
+        cluster = staticmethod(cluster)
+        endpoints = staticmethod(endpoints)
+        forward = staticmethod(forward)
+        routes = staticmethod(routes)
+        outbound = staticmethod(outbound)
+        free_port = staticmethod(free_port)
+
+    return Make
