@@ -61,13 +61,16 @@ class Relay:
         host, port = writer.get_extra_info("peername")[:2]
         sent, answered = Direction(), Direction()
         self._connections[task] = (f"{host}:{port}", sent, answered)
+        writers = [writer]
         try:
             target_reader, target_writer = await asyncio.open_connection(self.target.host, self.target.port)
+            writers.append(target_writer)
             await asyncio.gather(sent.pump(reader, target_writer), answered.pump(target_reader, writer))
         except OSError:
             pass  # one side is gone, and `finally` ends the other
         finally:
-            writer.close()
+            for each in writers:
+                each.close()
 
 
 class Direction:
@@ -78,13 +81,13 @@ class Direction:
         self.total = 0
 
     async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass bytes on until the sender ends, then end the other side's."""
+        """Pass bytes on until the sender ends; then say so, and leave the other direction open."""
         while data := await reader.read(65536):
             self.kept += data[: KEPT_BYTES - len(self.kept)]
             self.total += len(data)
             writer.write(data)
             await writer.drain()
-        writer.close()
+        writer.write_eof()
 
 
 def node_of(target: Target, address: str) -> Node:
