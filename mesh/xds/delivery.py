@@ -42,13 +42,13 @@ class Delivery:
     _generation: int = 0
     _wanted: Snapshot | None = None
     _retained: Mapping[str, Chunks] = field(default_factory=lambda: _NONE)
+    _sent: dict[str, Chunks] = field(default_factory=lambda: {"CDS": {}, "EDS": {}})  # the newest of each
     _subscriptions: dict[str, ServerSubscription] = field(default_factory=_subscriptions)
     _contents: dict[str, tuple[str, tuple[Chunk, ...]]] = field(default_factory=dict)
 
     def push(self, snapshot: Snapshot, generation: int) -> None:
         """This is what the proxy should have from now on."""
-        if self._wanted is not None:
-            self._retained = self._going(self._wanted, snapshot)
+        self._retained = self._going(snapshot)
         self._wanted, self._generation = snapshot, generation
         self._contents.clear()
         self._note_progress()
@@ -92,6 +92,8 @@ class Delivery:
     def _send(self, name: str) -> bytes:
         version, chunks = self._content(name)
         nonce = self._subscriptions[name].send(version)
+        if name in self._sent:
+            self._sent[name] = {chunk.name: chunk for chunk in chunks}
         if name == "CDS":
             self._subscriptions["EDS"].owe()
         return response(name, version, nonce, chunks)
@@ -120,16 +122,11 @@ class Delivery:
             return tuple(known.get(each) or empty_assignment(each) for each in sorted(names))
         return tuple(known[each] for each in sorted(names) if each in known)
 
-    def _going(self, old: Snapshot, new: Snapshot) -> Mapping[str, Chunks]:
-        """The clusters that the proxy may have and the new snapshot has not, with their endpoints."""
-        if not self._subscriptions["CDS"].sent_nonce:
-            return _NONE
-        had = {**self._retained["CDS"], **old.chunks["CDS"]}
-        going = {name: chunk for name, chunk in had.items() if name not in new.chunks["CDS"]}
-        if not going:
-            return _NONE
-        endpoints = {**self._retained["EDS"], **old.chunks["EDS"]}
-        return {"CDS": going, "EDS": {name: endpoints[name] for name in going if name in endpoints}}
+    def _going(self, wanted: Snapshot) -> Mapping[str, Chunks]:
+        """The clusters that the proxy was sent and that are wanted no more, with their endpoints."""
+        clusters = {name: it for name, it in self._sent["CDS"].items() if name not in wanted.chunks["CDS"]}
+        endpoints = {name: it for name, it in self._sent["EDS"].items() if name in clusters}
+        return {"CDS": clusters, "EDS": endpoints} if clusters else _NONE
 
     def _note_progress(self) -> None:
         if self._wanted is not None and self._retained is _NONE and all(map(self._is_synced, TYPES)):

@@ -81,10 +81,15 @@ class ProxyConnection:
             source.on_nack(self, type_name, message.error_detail.message)
 
     async def write(self, context: Any) -> None:
-        """Send what is due, for ever. A proxy that does not read holds this up, and nothing piles up."""
+        """Send what is due, until the stream breaks, which its reader notices too. A proxy that does not
+        read holds this up, and nothing piles up.
+        """
         while True:
             while (message := self._delivery.next_response()) is not None:
-                await context.write(message)
+                try:
+                    await context.write(message)
+                except grpc.aio.BaseError:
+                    return
             self._due.clear()
             await self._due.wait()
 
