@@ -56,7 +56,12 @@ class Pilot:
         self._closed = False
         self._saved_revision = -1
         self._pusher = Pusher(
-            self._connections, self._make_world, self._waiting.wake, metrics, debounce or Debounce()
+            self._connections,
+            self._make_world,
+            self._waiting.wake,
+            metrics,
+            debounce or Debounce(),
+            config.generation,
         )
 
     def start(self) -> None:
@@ -78,10 +83,10 @@ class Pilot:
         """The newest generation; it has every change made so far."""
         return self._pusher.generation
 
-    def configure(self, config: ConfigSnapshot) -> int:
-        """Take a new configuration; the answer is the generation that has it."""
+    def configure(self, config: ConfigSnapshot) -> None:
+        """Take a new configuration; the generation, never below galley's own, then has it."""
         self._config = config
-        return self._pusher.change("config")
+        self._pusher.change("config", config.generation)
 
     async def wait_acked(self, generation: int, timeout_s: float) -> Progress:
         """Wait until every proxy in the mesh serves the generation or refused it, at most ``timeout_s``."""
@@ -112,6 +117,10 @@ class Pilot:
         connection = self._connections.get(proxy)
         return None if connection is None else self._pusher.resources_for(connection)
 
+    def observe(self) -> None:
+        """Bring the metrics that are read off the present state up to date."""
+        self._metrics.observe(self.world, self._connections.values())
+
     # --- Source: called by the ADS server
 
     def on_connect(self, connection: Connection) -> None:
@@ -123,13 +132,13 @@ class Pilot:
         self._pusher.welcome(connection)
 
     def on_ack(self, connection: Connection, type_name: str) -> None:
-        self._metrics.pushes.labels(type_name.lower()).inc()
+        self._metrics.pushes.add(type_name.lower())
         self._pusher.note_ack(connection)
         self._waiting.wake()
 
     def on_nack(self, connection: Connection, type_name: str, message: str) -> None:
         log.warning("%s refused %s: %s", connection.node.id, type_name, message)
-        self._metrics.rejects.inc()
+        self._metrics.rejects.add()
         self._waiting.wake()
 
     def on_disconnect(self, connection: Connection, clean: bool) -> None:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Pusher:
-    """Owns the generation: it grows by one with every change, and is what proxies ACK."""
+    """Owns the generation: it grows with every change, and is what proxies ACK."""
 
     def __init__(
         self,
@@ -35,9 +35,10 @@ class Pusher:
         on_pushed: Callable[[], None],
         metrics: PilotMetrics,
         debounce: Debounce,
+        generation: int,
     ) -> None:
-        self.generation = 0
-        self.pushed_generation = 0
+        self.generation = generation
+        self.pushed_generation = generation
         self._connections = connections
         self._make_world = make_world
         self._on_pushed = on_pushed
@@ -56,16 +57,15 @@ class Pusher:
             self._world = self._make_world()
         return self._world
 
-    def change(self, trigger: str) -> int:
-        """Something changed: push soon. The answer is the generation that will have it."""
-        self.generation += 1
-        self._metrics.triggers.labels(trigger).inc()
+    def change(self, trigger: str, at_least: int = 0) -> None:
+        """Something changed: push soon, as a new generation."""
+        self.generation = max(self.generation + 1, at_least)
+        self._metrics.triggers.add(trigger)
         loop = asyncio.get_running_loop()
         self._pending = changed(self._pending, loop.time())
         if self._timer is not None:
             self._timer.cancel()
         self._timer = loop.call_at(due_at(self._pending, self._debounce), self.flush)
-        return self.generation
 
     def welcome(self, connection: Connection) -> None:
         """Serve a proxy that just connected; when a push is due anyway it comes with that."""
@@ -117,4 +117,4 @@ class Pusher:
             log.error("%s: not pushed: %s", connection.node.id, "; ".join(faults))
         except Exception:
             log.exception("%s: not pushed", connection.node.id)
-        self._metrics.internal_errors.inc()
+        self._metrics.internal_errors.add()
