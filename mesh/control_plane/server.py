@@ -73,7 +73,7 @@ async def run(options: Options) -> None:
 
 
 async def _start(options: Options, stack: AsyncExitStack) -> None:
-    disable_created_metrics()  # Istio's metrics have no *_created beside them
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # Istio's metrics have no *_created beside them
     registry = CollectorRegistry()
     citadel, admin_token = _open_secrets(options.data_dir, registry)
     galley = Galley(options.data_dir, options.config_dirs)

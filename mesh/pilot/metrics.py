@@ -52,12 +52,10 @@ class PilotMetrics:
             "pilot_proxy_convergence_time", "Seconds from a change to a proxy serving it.",
             buckets=_CONVERGENCE_BUCKETS, registry=registry,
         )  # fmt: skip
-        self.triggers = Counter("pilot_push_triggers", "Changes by kind.", ["type"], registry=registry)
-        self.rejects = Counter("pilot_total_xds_rejects", "NACKs of proxies.", registry=registry)
-        self.internal_errors = Counter(
-            "pilot_total_xds_internal_errors",
-            "Proxies left without a push by a fault here.",
-            registry=registry,
+        self.triggers = Tally("pilot_push_triggers", "Changes by kind.", registry, "type")
+        self.rejects = Tally("pilot_total_xds_rejects", "NACKs of proxies.", registry)
+        self.internal_errors = Tally(
+            "pilot_total_xds_internal_errors", "Proxies left without a push by a fault here.", registry
         )
         self.rejecting = {
             name: Gauge(f"pilot_xds_{name.lower()}_reject", f"Proxies refusing {name}.", registry=registry)
