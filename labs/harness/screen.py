@@ -56,7 +56,7 @@ class Screen:
 
     def line(self, text: str) -> None:
         """A line that stays; rich markup."""
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, soft_wrap=True)
 
     def step(self, letter: str, title: str) -> None:
         self.line(f"\n[bold]{letter}  {escape(title)}[/]")

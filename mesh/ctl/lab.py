@@ -106,8 +106,8 @@ def run(
     console = Console()
     make, why = choose_runtime(runtime)
     seed = secrets.randbelow(2**31) if seed is None else seed
-    console.print(f"[bold]{lab.name}[/]: {lab.question}", highlight=False)
-    console.print(f"[dim]{why}; {dataplane} data plane; seed {seed}[/]", highlight=False)
+    console.print(f"[bold]{lab.name}[/]: {lab.question}", highlight=False, soft_wrap=True)
+    console.print(f"[dim]{why}; {dataplane} data plane; seed {seed}[/]", highlight=False, soft_wrap=True)
     options = LabOptions(seed, dataplane.value, sabotage, fail_fast, keep, runs)
     raise typer.Exit(asyncio.run(run_lab(lab, options, make, Screen(console))))
 
