@@ -71,6 +71,7 @@ class Delivery:
         if due is None and self._retained is not _NONE and self._taken("LDS") and self._taken("RDS"):
             self._retained = _NONE
             self._contents.clear()
+            self._note_progress()
             due = self._due()
         return None if due is None else self._send(due)
 

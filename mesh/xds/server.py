@@ -73,9 +73,11 @@ class ProxyConnection:
         if type_name is None:
             _log.debug("%s asked for %s, which nobody serves", self._node.id, message.type_url)
             return
+        before = self.acked_generation
         verdict = self._delivery.receive(type_name, _request(message))
         self._due.set()
-        if verdict == "acked":
+        # a proxy that unsubscribes may owe nothing more, and has everything then, without a last ACK
+        if verdict == "acked" or self.acked_generation != before:
             source.on_ack(self, type_name)
         elif verdict == "nacked":
             source.on_nack(self, type_name, message.error_detail.message)

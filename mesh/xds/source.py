@@ -61,7 +61,8 @@ class Source(Protocol):
     def on_connect(self, connection: Connection) -> None:
         """Raises Refused when this proxy may not be served; ``on_disconnect`` is then not called."""
 
-    def on_ack(self, connection: Connection, type_name: str) -> None: ...
+    def on_ack(self, connection: Connection, type_name: str) -> None:
+        """The proxy took the newest content of a type; ``acked_generation`` may have grown by it."""
 
     def on_nack(self, connection: Connection, type_name: str, message: str) -> None: ...
 
