@@ -64,10 +64,11 @@ def path_of(loc: Loc) -> str:
     return text
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean "weight"?`` or nothing. Case is not held against the writer."""
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """``; did you mean "weight"?`` or nothing. Case is not held against the writer;
+    ``cutoff`` 0..1 is how alike the words must be."""
     by_lower = {name.lower(): name for name in known}
-    close = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    close = get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
     return f'; did you mean "{by_lower[close[0]]}"?' if close else ""
 
 

@@ -76,6 +76,7 @@ class Galley:
         self._enter(advance(restore(applied), self._layers(outcomes)))
         if self._has_directories:
             self._watching = asyncio.create_task(self._directories.watch(self._take), name="galley-watch")
+            self._watching.add_done_callback(_log_end)
 
     async def stop(self) -> None:
         if self._watching is not None:
@@ -213,6 +214,12 @@ class Galley:
                 subscriber(state.snapshot)
             except Exception:
                 logger.exception("a subscriber failed on generation %d", state.generation)
+
+
+def _log_end(watching: asyncio.Task[None]) -> None:
+    """Watching ends only when it is told to; anything else must be heard of."""
+    if not watching.cancelled() and watching.exception() is not None:
+        logger.error("the directories are no longer watched", exc_info=watching.exception())
 
 
 def _without(layer: Layer, keys: Mapping[ObjectKey, object] | set[ObjectKey]) -> dict[ObjectKey, Candidate]:

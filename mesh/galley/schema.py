@@ -22,6 +22,7 @@ from mesh.galley.fault import Loc, ObjectKey, Problem, did_you_mean, quoted
 from mesh.galley.messages import problem_of
 from mesh.galley.yaml_data import Data
 
+_SLIP = 0.85  # so alike are a group and its misspelling; other projects' groups are less so
 _ROUNDS = 6  # of saving an object; the API nests its optional parts no deeper
 
 
@@ -80,7 +81,7 @@ def _check_version(kind: Kind, api_version: str) -> tuple[Kind | None, Problem |
     if api_version in kind.api_versions:
         return kind, None
     group = api_version.rpartition("/")[0]
-    if group != kind.group and not _is_istio(group) and not did_you_mean(api_version, kind.api_versions):
+    if group != kind.group and not _is_istio(group) and not did_you_mean(api_version, kind.api_versions, _SLIP):
         return None, _skipped(kind.name, api_version)  # another project's kind of the same name
     expected = " or ".join(kind.api_versions)
     return kind, Problem(("apiVersion",), f"expected {expected}, got {quoted(api_version)}")
@@ -99,7 +100,7 @@ def _unknown_kind(name: str, api_version: str) -> Problem:
         return Problem(("kind",), f"unknown Istio kind {quoted(name)}{hint}")
     if api_version == "v1" and name not in CORE_KINDS:
         return Problem(("kind",), f"unknown Kubernetes kind {quoted(name)}{did_you_mean(name, CORE_KINDS)}")
-    if group.endswith(".io") and did_you_mean(group, {kind.group for kind in KINDS.values()}):
+    if group.endswith(".io") and did_you_mean(group, {kind.group for kind in KINDS.values()}, _SLIP):
         hint = did_you_mean(api_version, [text for kind in KINDS.values() for text in kind.api_versions])
         return Problem(("apiVersion",), f"unknown group {quoted(group)}{hint}")
     return _skipped(name, api_version)

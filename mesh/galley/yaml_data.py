@@ -103,8 +103,7 @@ class DataBuilder:
         """Kubernetes' reading: keys are text, and ``9080:`` is the key "9080"."""
         if isinstance(node, ScalarNode) and node.tag != _TAG + "null":
             try:
-                _text(node)
-                return str(node.value)
+                return _text(node)
             except _Refused as refused:
                 self.problems.append(Problem(loc, str(refused)))
                 return None
@@ -139,10 +138,14 @@ def _expect_tag(node: Node, name: str) -> None:
 
 
 def _text(node: ScalarNode) -> str:
+    """The text, with JSON's escaped surrogate pairs ("\\ud83d\\ude00") put together."""
     value = str(node.value)
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise _Refused("expected text, got half of a surrogate pair")
-    return value
+    if not any("\ud800" <= character <= "\udfff" for character in value):
+        return value
+    try:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise _Refused("expected text, got half of a surrogate pair") from None
 
 
 def _scalar(node: ScalarNode) -> Data:

@@ -1,0 +1,112 @@
+"""What objects say of each other: missing subsets, contested hosts; the order of objects plays no part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mesh.galley.fault import path_of
+from mesh.galley.parse import parse
+from mesh.galley.references import check_references
+from mesh.galley.snapshot import ConfigSnapshot, make_snapshot
+
+Make = Callable[..., str]
+
+
+def snapshot_of(*texts: str) -> ConfigSnapshot:
+    parsed = parse("---\n".join(texts), "a.yaml")
+    assert not parsed.faults, parsed.faults
+    return make_snapshot(candidate.config for candidate in parsed.candidates.values())
+
+
+def found(*texts: str) -> list[tuple[str, str, str, str]]:
+    return [
+        (str(f.key), path_of(f.problem.loc), f.problem.severity, f.problem.message)
+        for f in check_references(snapshot_of(*texts))
+    ]
+
+
+SPLIT = """\
+    - route:
+      - destination: {host: reviews, subset: v1}
+        weight: 95
+      - destination: {host: reviews, subset: v22}
+        weight: 5
+    """
+
+
+def test_a_missing_subset_names_those_there_are(virtual_service: Make, destination_rule: Make):
+    where = "spec.http[0].route[1].destination.subset"
+    message = 'missing subset "v22": reviews.default.svc.cluster.local has v1, v2; did you mean "v2"?'
+    expected = [("VirtualService default/reviews", where, "error", message)]
+    service, rule = virtual_service(SPLIT), destination_rule("v1", "v2")
+    assert found(service, rule) == found(rule, service) == expected
+
+
+def test_no_destination_rule_at_all_is_said_and_a_near_host_is_hinted_at(
+    virtual_service: Make, destination_rule: Make
+):
+    first, _ = found(virtual_service(SPLIT), destination_rule("v1", host="review"))
+    assert first[3] == (
+        'missing subset "v1": no DestinationRule is for reviews.default.svc.cluster.local; '
+        'did you mean "review"?'
+    )
+
+
+def test_short_and_full_host_names_are_the_same_host(virtual_service: Make, destination_rule: Make):
+    rule = destination_rule("v1", "v22", host="reviews.default.svc.cluster.local")
+    assert found(virtual_service(SPLIT), rule) == []
+
+
+def test_a_short_name_is_taken_in_the_objects_namespace(virtual_service: Make, destination_rule: Make):
+    service = virtual_service(SPLIT, namespace="other")
+    assert [f[2] for f in found(service, destination_rule("v1", "v22"))] == ["error", "error"]
+
+
+def test_the_subsets_of_several_rules_add_up_with_a_warning(virtual_service: Make, destination_rule: Make):
+    rules = (destination_rule("v1", name="a"), destination_rule("v22", name="b"))
+    [(key, path, severity, message)] = found(virtual_service(SPLIT), *rules)
+    assert (key, path, severity) == ("DestinationRule default/b", "spec.host", "warning")
+    assert "DestinationRule default/a" in message
+
+
+def test_mirrors_and_tcp_routes_are_looked_at_too():
+    service = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a}
+spec:
+  hosts: [a]
+  http:
+  - route:
+    - destination: {host: a}
+    mirror: {host: a, subset: x}
+    mirrors:
+    - destination: {host: a, subset: y}
+  tcp:
+  - route:
+    - destination: {host: a, subset: z}
+"""
+    assert [path for _, path, _, _ in found(service)] == [
+        "spec.http[0].mirror.subset",
+        "spec.http[0].mirrors[0].destination.subset",
+        "spec.tcp[0].route[0].destination.subset",
+    ]
+
+
+def test_two_virtual_services_of_one_host_are_warned_of(virtual_service: Make):
+    [(key, path, severity, message)] = found(virtual_service(name="a"), virtual_service(name="b"))
+    assert (key, path, severity) == ("VirtualService default/b", "spec.hosts[0]", "warning")
+    assert message == (
+        'the host "reviews" is also VirtualService default/a\'s: one VirtualService a host is followed'
+    )
+
+
+def test_two_policies_of_the_same_workloads_are_warned_of():
+    policy = """\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: NAME}
+spec: {mtls: {mode: STRICT}}
+"""
+    [(key, _, severity, _)] = found(policy.replace("NAME", "a"), policy.replace("NAME", "b"))
+    assert (key, severity) == ("PeerAuthentication default/b", "warning")

@@ -1,0 +1,60 @@
+"""The table of what is not served yet: each of its lines is a field that Istio has."""
+
+from __future__ import annotations
+
+import pytest
+
+from mesh.galley.api.kinds import KINDS
+from mesh.galley.fault import Loc
+from mesh.galley.messages import fields_at
+from mesh.galley.parse import parse
+from mesh.galley.unsupported import UNSUPPORTED
+
+
+@pytest.mark.parametrize(("kind", "path"), [entry for entry in UNSUPPORTED if entry[1]])
+def test_each_line_names_a_field_of_the_api(kind: str, path: str):
+    parts: Loc = tuple(0 if part == "*" else part for part in path.split("."))
+    assert parts[-1] in fields_at(KINDS[kind].model, parts[:-1])
+
+
+def test_a_warning_has_the_fields_line_and_path():
+    text = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a}
+spec:
+  hosts: [a]
+  http:
+  - route:
+    - destination: {host: a}
+    mirror: {host: b}
+    corsPolicy: {allowCredentials: true}
+"""
+    [candidate] = parse(text, "a.yaml").candidates.values()
+    assert [(w.line, w.severity, w.message) for w in candidate.warnings] == [
+        (9, "warning", "not supported yet: spec.http[0].mirror"),
+        (10, "warning", "not supported yet: spec.http[0].corsPolicy"),
+    ]
+
+
+def test_only_the_values_of_the_table_are_warned_of():
+    def warnings(mode: str) -> list[str]:
+        text = f"""\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: a}}
+spec:
+  host: a
+  subsets:
+  - name: v1
+    trafficPolicy:
+      portLevelSettings:
+      - port: {{number: 80}}
+        tls: {{mode: {mode}}}
+"""
+        [candidate] = parse(text, "a.yaml").candidates.values()
+        return [w.message for w in candidate.warnings]
+
+    assert warnings("ISTIO_MUTUAL") == []
+    path = "spec.subsets[0].trafficPolicy.portLevelSettings[0].tls.mode"
+    assert warnings("SIMPLE") == [f"not supported yet: {path} SIMPLE"]
