@@ -30,6 +30,7 @@ class Host:
         "active",
         "address",
         "connect_fail",
+        "connections",
         "endpoint",
         "errors",
         "locality",
@@ -49,7 +50,8 @@ class Host:
         self.text = f"{endpoint.address}:{endpoint.port}"
         self.locality = Locality()
         self.priority = 0
-        self.active = self.total = self.successes = self.errors = self.timeouts = self.connect_fail = 0
+        self.active = self.total = self.successes = self.errors = self.timeouts = 0
+        self.connections = self.connect_fail = 0
         self.describe(endpoint)
         self.uses_tls = cluster.uses_tls(endpoint)  # an endpoint that changes it becomes another one
         self.pool = Pool(self, cluster)

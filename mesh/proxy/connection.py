@@ -188,6 +188,9 @@ class DownstreamConnection(asyncio.Protocol):
         if self.exchange is None and not self.parser.in_message:
             self.close()
 
+    def ask_to_leave(self) -> None:
+        self.drain()
+
     def close_idle(self, now: float) -> None:
         if self.exchange is None and now - self.last_active > self.manager.idle_timeout_s:
             self.close()

@@ -34,6 +34,7 @@ async def connect(cluster: RuntimeCluster, host: Host, make: Callable[[str], P])
     """``make`` gets the peer's principal ("" in plaintext) and makes the protocol. Raises DialError."""
     stats = cluster.stats
     stats.cx_total.value += 1
+    host.connections += 1
     try:
         async with asyncio.timeout(cluster.model.connect_timeout_s):
             if host.uses_tls:

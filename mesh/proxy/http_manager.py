@@ -62,13 +62,12 @@ class HttpManager:
         direction: Direction,
         worker: Worker,
         sinks: tuple[Sink, ...],
-        table: RouteTable | None,
     ) -> None:
-        """``table`` None: its routes have not arrived yet. Raises Rejected for a filter there is not."""
+        """``table`` of a model without inline routes is set from outside. Raises Rejected."""
         self.model = model
         self.worker = worker
         self.sinks = sinks
-        self.table = table if model.route_config is None else RouteTable(model.route_config)
+        self.table = RouteTable(model.route_config) if model.route_config is not None else None
         self.stats = HttpStats(worker.stats, model.stat_prefix)
         self.reporter = _reporter(model, direction)
         self.counts_attempts = direction == "OUTBOUND"  # Istio's include_request_attempt_count

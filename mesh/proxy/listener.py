@@ -54,7 +54,7 @@ class RuntimeListener:
 
     def _take(self, model: Listener, chains: Mapping[str, RuntimeChain]) -> None:
         self.model = model
-        self.chains = chains
+        self.chains = dict(chains)
         default = (model.default_filter_chain,) if model.default_filter_chain is not None else ()
         self.needs_bytes = needs_bytes((*model.filter_chains, *default))
         self.asks_original_dst = model.use_original_dst or model.original_dst
@@ -84,6 +84,11 @@ class RuntimeListener:
         for chain in before.values():
             for connection in list(chain.live):
                 chain.hand_over(connection, self.choose(connection.info))
+
+    def has_address_of(self, model: Listener) -> bool:
+        """Whether the socket (or the lack of one) can stay under this model."""
+        mine = self.model
+        return (mine.address, mine.port, mine.bind_to_port) == (model.address, model.port, model.bind_to_port)
 
     def bind(self) -> None:
         """Open the socket, so that connections queue from now on. Raises Rejected when it cannot be had."""
@@ -130,7 +135,12 @@ class RuntimeListener:
             bound.close()
 
     def drain(self) -> None:
+        """What was accepted here has to go."""
         self.for_each_connection(lambda connection: connection.drain())
+
+    def ask_to_leave(self) -> None:
+        """The whole proxy is going: who can be told is told, byte streams may go on until the end."""
+        self.for_each_connection(lambda connection: connection.ask_to_leave())
 
     def close_idle(self, now: float) -> None:
         self.for_each_connection(lambda connection: connection.close_idle(now))

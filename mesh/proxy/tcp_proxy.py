@@ -154,5 +154,8 @@ class TcpConnection(Half):
         """Nothing in a byte stream says where it may end."""
         self.transport.abort()
 
+    def ask_to_leave(self) -> None:
+        """Nobody to ask: it goes on until the end."""
+
     def close_idle(self, now: float) -> None:
         """A stream may be silent for as long as it likes."""

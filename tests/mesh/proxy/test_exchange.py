@@ -1,4 +1,4 @@
-"""Requests through the proxy, over real sockets: what the origin gets, what the client gets, what is logged."""
+"""Requests through the proxy, over real sockets: what origin and client get, what is logged."""
 
 import asyncio
 
@@ -210,7 +210,8 @@ async def test_a_refused_connection_is_503_uf(proxy, serve, make):
     entry = proxy.entries[0]
     assert (status, entry.response_flags) == (503, "UF")
     assert body == (
-        b"upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, "
+        b"upstream connect error or disconnect/reset before headers. "
+        b"reset reason: remote connection failure, "
         b"transport failure reason: delayed connect error: Connection refused"
     )
     assert entry.response_code_details == (

@@ -1,0 +1,85 @@
+"""Where finished exchanges are reported: log files, mixer's access log service, Istio's metrics.
+
+One writer for each destination, kept for as long as the process lives: listeners that come and go with the
+configuration share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import grpc
+
+from mesh.model.http_filter import AccessLog, FileAccessLog, GrpcAccessLog, IstioStats
+from mesh.model.names import CONTROL_PLANE_CLUSTER
+from mesh.model.node import Node
+from mesh.proxy.access_log import AccessLogFile
+from mesh.proxy.als import AccessLogService
+from mesh.proxy.http_manager import Sink
+from mesh.proxy.istio_stats import IstioStats as IstioCounters
+from mesh.proxy.worker import Worker
+from mesh.xds.errors import Rejected
+
+DEFAULT_PATH = "/dev/stdout"  # what pilot says; the bootstrap says where that is for this sidecar
+
+
+class Sinks:
+    """Makes sinks for ``DynamicConfig``; ``access_log`` stands for /dev/stdout."""
+
+    def __init__(
+        self,
+        node: Node,
+        worker: Worker,
+        counters: IstioCounters,
+        access_log: str,
+        open_channel: Callable[[], grpc.aio.Channel],
+    ) -> None:
+        self._node = node
+        self._worker = worker
+        self._counters = counters
+        self._access_log = access_log
+        self._open_channel = open_channel
+        self._files: dict[str, AccessLogFile] = {}
+        self._services: dict[tuple[str, float, int], AccessLogService] = {}
+
+    def make(self, source: AccessLog | IstioStats) -> Sink:
+        """Raises Rejected for a log that cannot be written."""
+        match source:
+            case IstioStats():
+                return self._counters.record
+            case FileAccessLog():
+                return self._file(source).write
+            case GrpcAccessLog():
+                return self._service(source).add
+
+    def _file(self, log: FileAccessLog) -> AccessLogFile:
+        path = self._access_log if log.path == DEFAULT_PATH else log.path
+        if path not in self._files:
+            try:
+                self._files[path] = AccessLogFile(path, self._worker.stats)
+            except OSError as error:
+                raise Rejected(f"access log {path}: {error.strerror}") from None
+        return self._files[path]
+
+    def _service(self, log: GrpcAccessLog) -> AccessLogService:
+        if log.cluster != CONTROL_PLANE_CLUSTER:
+            raise Rejected(f"access log {log.log_name}: no gRPC service behind cluster {log.cluster}")
+        key = (log.log_name, log.flush_interval_s, log.buffer_bytes)
+        if key not in self._services:
+            service = self._services[key] = AccessLogService(
+                self._node,
+                self._open_channel,
+                self._worker.stats,
+                log_name=log.log_name,
+                flush_interval_s=log.flush_interval_s,
+                buffer_bytes=log.buffer_bytes,
+            )
+            self._worker.spawn(service.start(), f"access log {log.log_name}")
+        return self._services[key]
+
+    async def close(self) -> None:
+        """Write and send what is buffered."""
+        for service in self._services.values():
+            await service.stop()
+        for file in self._files.values():
+            await file.close()
