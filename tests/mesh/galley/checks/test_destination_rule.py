@@ -1,0 +1,87 @@
+"""What well-shaped rules, policies and services may get wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from mesh.galley.parse import parse
+
+VERSIONS = {
+    "DestinationRule": "networking.istio.io/v1",
+    "PeerAuthentication": "security.istio.io/v1",
+    "Service": "v1",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "expected"),
+    [
+        ("DestinationRule", "{host: ''}", "spec.host: expected a host, got an empty text"),
+        (
+            "DestinationRule",
+            "{host: a, subsets: [{name: v1}, {name: v1}]}",
+            'spec.subsets[1].name: the subset "v1" stands twice',
+        ),
+        (
+            "DestinationRule",
+            "{host: a, subsets: [{name: v1, labels: {version: 'a b'}}]}",
+            'spec.subsets[0].labels.version: expected a label value (at most 63 of A-Za-z0-9-_.), got "a b"',
+        ),
+        (
+            "DestinationRule",
+            "{host: a, trafficPolicy: {portLevelSettings: [{port: {number: 80}}, {port: {number: 80}}]}}",
+            "spec.trafficPolicy.portLevelSettings[1].port.number: "
+            "the port 80 stands twice (first in portLevelSettings[0])",
+        ),
+        (
+            "DestinationRule",
+            "{host: a, trafficPolicy: {connectionPool: {}}}",
+            "spec.trafficPolicy.connectionPool: expected tcp, http or both, got none",
+        ),
+        (
+            "DestinationRule",
+            "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, privateKey: /k}}}",
+            "spec.trafficPolicy.tls.privateKey: "
+            "expected no privateKey: with ISTIO_MUTUAL the mesh issues certificates",
+        ),
+        (
+            "DestinationRule",
+            "{host: a, trafficPolicy: {tls: {mode: MUTUAL, clientCertificate: /c}}}",
+            "spec.trafficPolicy.tls: expected privateKey (or credentialName) with mode MUTUAL",
+        ),
+        (
+            "PeerAuthentication",
+            "{portLevelMtls: {80: {mode: STRICT}}}",
+            "spec.portLevelMtls: expected a selector beside portLevelMtls: ports are a workload's",
+        ),
+        ("Service", "{ports: []}", "spec.ports: expected at least one port, got none"),
+        (
+            "Service",
+            "{ports: [{port: 80}, {port: 81, name: a}]}",
+            "spec.ports[0]: expected a name: the service has several ports",
+        ),
+        (
+            "Service",
+            "{ports: [{port: 80, targetPort: 0}]}",
+            "spec.ports[0].targetPort: expected 1..65535, got 0",
+        ),
+    ],
+)
+def test_each_mistake_is_named(kind: str, spec: str, expected: str):
+    text = f"apiVersion: {VERSIONS[kind]}\nkind: {kind}\nmetadata: {{name: a}}\nspec: {spec}\n"
+    assert [f"{fault.path}: {fault.message}" for fault in parse(text, "a.yaml").faults] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ("{name: ../../etc/passwd}", "metadata.name: expected lower-case letters, digits, '-' and '.', "),
+        ("{name: A}", "metadata.name: expected lower-case letters, digits, '-' and '.', "),
+        ("{name: a, namespace: ..}", "metadata.namespace: expected lower-case letters, digits and '-' "),
+        ("{name: a, labels: {'/x': y}}", 'metadata.labels["/x"]: expected a label name such as app'),
+    ],
+)
+def test_names_are_names(metadata: str, expected: str):
+    text = f"apiVersion: v1\nkind: Service\nmetadata: {metadata}\nspec: {{ports: [{{port: 80}}]}}\n"
+    [fault] = parse(text, "a.yaml").faults
+    assert f"{fault.path}: {fault.message}".startswith(expected)
