@@ -25,7 +25,7 @@ from mesh.proxy.agent.als import AccessLogServicer
 from mesh.proxy.agent.drain import drain
 from mesh.proxy.agent.envoy_admin import EnvoyAdmin
 from mesh.proxy.agent.envoy_binary import find_envoy
-from mesh.proxy.agent.envoy_bootstrap import SDS_SOCKET, XDS_SOCKET, listen_address
+from mesh.proxy.agent.envoy_bootstrap import SDS_SOCKET, XDS_SOCKET
 from mesh.proxy.agent.envoy_process import EnvoyProcess
 from mesh.proxy.agent.forwarder import Forwarder
 from mesh.proxy.agent.sds import SdsServicer
@@ -34,6 +34,7 @@ from mesh.proxy.agent.status_server import StatusServer
 from mesh.proxy.agent.unix_server import UnixServer, private_directory
 from mesh.proxy.bootstrap import Bootstrap
 from mesh.proxy.istio_stats import IstioStats
+from mesh.proxy.metrics_server import open_address
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +74,10 @@ async def _run(node: Node, bootstrap: Bootstrap, stop: asyncio.Event, stack: Asy
     await _serve(stack, UnixServer(directory, SDS_SOCKET, partial(_add_local, manager, stats)))
 
     status = StatusServer(admin, stats, version(DISTRIBUTION), stop.set)
-    await status.start(listen_address(node))
+    await status.start(open_address(node))
     stack.push_async_callback(status.stop)
 
-    envoy = await EnvoyProcess.start(binary, node, bootstrap, directory)
+    envoy = EnvoyProcess.start(binary, node, bootstrap, directory)
     stack.push_async_callback(envoy.end)
     log.info("envoy (pid %d) runs beside %s", envoy.pid, node.id)
     await _until_stopped(stop, envoy)

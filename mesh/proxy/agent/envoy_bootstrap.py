@@ -18,6 +18,7 @@ from mesh.model.names import (
     ENVOY_METRICS_PORT,
 )
 from mesh.model.node import Node
+from mesh.proxy.metrics_server import open_address
 
 # relative to Envoy's working directory: a socket's path must fit into 107 bytes (sun_path, unix(7))
 SDS_SOCKET = "sds.sock"
@@ -41,11 +42,6 @@ def arguments(config_path: str, concurrency: int) -> tuple[str, ...]:
         *("--log-level", "warning"),
         *("--file-flush-interval-msec", "1000"),
     )
-
-
-def listen_address(node: Node) -> str:
-    """Where the sidecar's own ports are: a pod's whole network namespace, or this workload's address."""
-    return "0.0.0.0" if node.interception == "REDIRECT" else node.address
 
 
 def envoy_bootstrap(node: Node) -> dict[str, Any]:
@@ -72,7 +68,7 @@ def envoy_bootstrap(node: Node) -> dict[str, Any]:
                 _agent_cluster(AGENT_CLUSTER, SDS_SOCKET),
                 _cluster(_STATS_CLUSTER, _address(node.admin_address, ADMIN_PORT)),
             ],
-            "listeners": [_stats_listener(listen_address(node))],
+            "listeners": [_stats_listener(open_address(node))],
         },
     }
 

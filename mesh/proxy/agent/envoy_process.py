@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from mesh.model.node import Node
@@ -24,46 +26,54 @@ class EnvoyDiedError(RuntimeError):
 
 
 class EnvoyProcess:
-    """Runs in ``directory``, where the agent's sockets and its bootstrap are."""
+    """Runs in ``directory``, where the agent's sockets and its bootstrap are.
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    Popen and a thread that waits, not asyncio's subprocesses: uvloop forks for those, which runs gRPC's fork
+    handlers and leaves this process's channels dead. Popen uses vfork, which does not.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.pid = process.pid
+        self._process = process
+        self._ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._watch, args=(loop,), name="envoy", daemon=True).start()
 
     @classmethod
-    async def start(cls, binary: Path, node: Node, bootstrap: Bootstrap, directory: Path) -> EnvoyProcess:
+    def start(cls, binary: Path, node: Node, bootstrap: Bootstrap, directory: Path) -> EnvoyProcess:
         """Write the bootstrap and start. Envoy's log goes to our stderr. Raises OSError."""
         (directory / CONFIG_FILE).write_text(json.dumps(envoy_bootstrap(node), indent=1))
         flags = arguments(CONFIG_FILE, bootstrap.concurrency)
-        return cls(await _spawn([str(binary), *flags], directory, bootstrap.access_log))
+        return cls(_spawn([str(binary), *flags], directory, bootstrap.access_log))
 
     async def died(self) -> EnvoyDiedError:
         """Wait for its end; the answer says how it ended."""
-        status = await self._process.wait()
+        await self._ended.wait()
+        status = self._process.returncode
         how = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
         return EnvoyDiedError(f"envoy (pid {self.pid}) {how}; its last words are on stderr")
 
     async def end(self) -> None:
         """Terminate, and kill what does not obey."""
-        if self._process.returncode is not None:
-            return
         self._process.terminate()
         try:
-            await asyncio.wait_for(self._process.wait(), END_TIMEOUT_S)
+            await asyncio.wait_for(self._ended.wait(), END_TIMEOUT_S)
         except TimeoutError:
             self._process.kill()
-            await self._process.wait()
+            await self._ended.wait()
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._process.wait()
+        with suppress(RuntimeError):  # the loop was closed: nobody wants to know
+            loop.call_soon_threadsafe(self._ended.set)
 
 
-async def _spawn(command: Sequence[str], directory: Path, access_log: str) -> asyncio.subprocess.Process:
+def _spawn(command: Sequence[str], directory: Path, access_log: str) -> subprocess.Popen[bytes]:
     """Envoy writes its access log to /dev/stdout, which is the configured file. In a session of its own:
     Ctrl-C reaches the agent only, which drains."""
     tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command]
-    stdout = None if access_log == "/dev/stdout" else open(access_log, "ab")  # noqa: ASYNC230
-    try:
-        return await asyncio.create_subprocess_exec(
-            *tethered, cwd=directory, stdin=subprocess.DEVNULL, stdout=stdout, start_new_session=True
+    log = nullcontext() if access_log == "/dev/stdout" else open(access_log, "ab")
+    with log as stdout:
+        return subprocess.Popen(
+            tethered, cwd=directory, stdin=subprocess.DEVNULL, stdout=stdout, start_new_session=True
         )
-    finally:
-        if stdout is not None:
-            stdout.close()

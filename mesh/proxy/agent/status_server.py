@@ -11,6 +11,7 @@ from mesh.proxy.admin_http import HttpServer, Request, Response
 from mesh.proxy.agent.envoy_admin import AdminError, EnvoyAdmin
 from mesh.proxy.agent.envoy_stats import READINESS_FILTER, why_not_ready
 from mesh.proxy.exposition import CONTENT_TYPE
+from mesh.proxy.health import READY_PATH
 from mesh.proxy.istio_stats import IstioStats
 
 
@@ -47,14 +48,14 @@ class StatusServer:
             return str(failure)
 
     async def _health(self, request: Request) -> Response:
-        if request.path != "/healthz/ready":
+        if request.path != READY_PATH:
             return Response("not found\n", 404)
         reason = await self.why_not_ready()
         return Response(f"{reason}\n", 503) if reason else Response()
 
     async def _metrics_port(self, request: Request) -> Response:
         match request.method, request.path:
-            case "GET" | "HEAD", "/stats/prometheus" | "/metrics":
+            case "GET" | "HEAD", "/stats/prometheus":
                 return await self._metrics()
             case "POST", "/quitquitquit":
                 # after the answer is written

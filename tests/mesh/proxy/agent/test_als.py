@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from envoy.service.accesslog.v3 import als_pb2
+
+from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.node import Node
+from mesh.model.peer import Peer
+from mesh.proxy import istio_exposition
+from mesh.proxy.agent.als import AccessLogServicer
+from mesh.proxy.istio_stats import IstioStats
+from mesh.xds.codec.access_log import encode_entry
+
+PRODUCTPAGE = Peer("productpage-v1", "default", "productpage", "v1", "productpage", "v1", "Kubernetes")
+ENTRY = AccessLogEntry(
+    reporter="destination",
+    start_time=1.0,
+    duration_s=0.012,
+    method="GET",
+    path="/reviews/0",
+    protocol="HTTP/1.1",
+    authority="reviews:9080",
+    response_code=200,
+    upstream_cluster="inbound|9080||",
+    source_principal="spiffe://cluster.local/ns/default/sa/bookinfo-productpage",
+    tls_version="TLSv1.3",
+    source=PRODUCTPAGE,
+)
+
+
+async def stream(*entries: AccessLogEntry) -> AsyncIterator[Any]:
+    message = als_pb2.StreamAccessLogsMessage()
+    message.http_logs.log_entry.extend(encode_entry(entry) for entry in entries)
+    yield message
+
+
+async def test_every_entry_is_counted_with_both_workloads(node: Node) -> None:
+    stats = IstioStats(node)
+    await AccessLogServicer(stats).StreamAccessLogs(
+        stream(ENTRY, ENTRY, replace(ENTRY, response_code=503)), None
+    )
+    lines = [
+        line
+        for line in istio_exposition.prometheus(stats, "t").splitlines()
+        if "istio_requests_total{" in line
+    ]
+    assert sorted(line.rpartition(" ")[2] for line in lines) == ["1", "2"]
+    assert all('reporter="destination"' in line for line in lines)
+    assert all('source_workload="productpage-v1"' in line for line in lines)
+    assert all('destination_workload="reviews-v1"' in line for line in lines)
+
+
+async def test_a_peer_seen_again_is_one_peer(node: Node) -> None:
+    """IstioStats knows peers by identity; a copy for each request would fill its table."""
+    stats = IstioStats(node)
+    outbound = replace(ENTRY, reporter="source", destination=PRODUCTPAGE)
+    await AccessLogServicer(stats).StreamAccessLogs(stream(outbound, outbound, outbound), None)
+    assert len(stats._fast) == 1
