@@ -29,7 +29,14 @@ SUITE = "bookworm"  # Debian 12: Python 3.11, as the official image's
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = ("python3", "python3-venv", "ca-certificates", "iptables", "iproute2", "procps")
 # left out of the image: nothing that runs reads them
-TRIMMED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man", "var/log")
+TRIMMED = (
+    "var/cache/apt",
+    "var/lib/apt/lists",
+    "usr/share/doc",
+    "usr/share/locale",
+    "usr/share/man",
+    "var/log",
+)
 MADE = f"mesh-labs-debian:{SUITE}-" + hashlib.sha256(" ".join((*PACKAGES, *TRIMMED)).encode()).hexdigest()[:8]
 PULL_SILENCE_S = 10  # a registry out of reach is given up after this
 DEBOOTSTRAP_TIMEOUT_S = 900

@@ -40,11 +40,13 @@ REPOSITORY = "mesh-labs"
 DEPENDENCIES = "mesh-labs-base"
 SOURCE_PACKAGES = ("mesh", "labs")
 SOURCE_SUFFIXES = {".py", ".yaml", ".md", ".html", ".typed"}
-IMAGES_KEPT = 5  # of REPOSITORY; older ones that no container uses are removed
+IMAGES_KEPT = 5  # of a repository; older ones that no container uses are removed
 BUILD_STAGE = "mesh-labs.stage=build"  # of Dockerfile.base: half a gigabyte of no further use
 OLDEST_PYTHON = (3, 11)
 MESHCTL = '#!/bin/sh\nexec python -m mesh.ctl.main "$@"\n'
-PROBE = "import sys, platform; print(*sys.version_info[:2], platform.machine(), platform.libc_ver()[1] or '-')"
+PROBE = (
+    "import sys, platform; print(*sys.version_info[:2], platform.machine(), platform.libc_ver()[1] or '-')"
+)
 
 Files = Mapping[str, bytes | Path]
 
@@ -67,7 +69,8 @@ def _source(client: docker.DockerClient, dependencies: str, say: Say) -> str:
     if not is_there(client, name):
         say(f"building {name}")
         _build(client, name, files, {"DEPENDENCIES": dependencies}, say)
-        _forget_old(client)
+        _forget_old(client, REPOSITORY)
+        _forget_old(client, DEPENDENCIES)
     client.api.tag(name, REPOSITORY, "latest")  # what compose files name when nobody says more
     return name
 
@@ -76,7 +79,10 @@ def _dependencies(client: docker.DockerClient, say: Say) -> str:
     base = base_image(client, say)
     dockerfile = ROOT / "compose" / "Dockerfile.base"
     wanted, versions = requirements((ROOT / "pyproject.toml").read_text()), installed_versions()
-    files: dict[str, bytes | Path] = {"Dockerfile": dockerfile, "requirements.txt": "\n".join(wanted).encode()}
+    files: dict[str, bytes | Path] = {
+        "Dockerfile": dockerfile,
+        "requirements.txt": "\n".join(wanted).encode(),
+    }
     identity = (client.api.inspect_image(base)["Id"], *versions)
     name = f"{DEPENDENCIES}:{content_hash(files, *identity)}"
     if is_there(client, name):
@@ -151,7 +157,13 @@ def _build(client: docker.DockerClient, name: str, files: Files, arguments: dict
     output: list[str] = []
     context = io.BytesIO(build_context(files))
     events: Iterator[dict[str, Any]] = client.api.build(
-        fileobj=context, custom_context=True, tag=name, buildargs=arguments, rm=True, forcerm=True, decode=True
+        fileobj=context,
+        custom_context=True,
+        tag=name,
+        buildargs=arguments,
+        rm=True,
+        forcerm=True,
+        decode=True,
     )
     for event in events:
         text = str(event.get("stream", "")).strip()
@@ -162,10 +174,10 @@ def _build(client: docker.DockerClient, name: str, files: Files, arguments: dict
             raise ImageError("\n".join([f"building {name}: {event['error']}", *output[-5:]]))
 
 
-def _forget_old(client: docker.DockerClient) -> None:
+def _forget_old(client: docker.DockerClient, repository: str) -> None:
     """Images of earlier sources, beyond the newest few. One that a container uses refuses, and stays."""
-    found = client.images.list(name=REPOSITORY)
-    tagged = [(image.attrs["Created"], tag) for image in found for tag in image.tags if tag.startswith(f"{REPOSITORY}:")]
+    found = client.images.list(name=repository)
+    tagged = [(image.attrs["Created"], tag) for image in found for tag in image.tags]
     old = sorted((made, tag) for made, tag in tagged if not tag.endswith(":latest"))[:-IMAGES_KEPT]
     for _, tag in old:
         try:
