@@ -62,9 +62,18 @@ def _missing_subsets(snapshot: ConfigSnapshot) -> Iterator[Finding]:
     for service in snapshot.virtual_services:
         for destination, loc in destinations(service):
             host = fqdn(destination.host, service.metadata.namespace)
-            if destination.subset and destination.subset not in known.get(host, set()):
-                message = _missing(destination.subset, host, known)
+            rule_host = _governing(host, known)
+            if destination.subset and destination.subset not in known.get(rule_host, set()):
+                message = _missing(destination.subset, rule_host, known)
                 yield Finding(_key(service), Problem((*loc, "subset"), message))
+
+
+def _governing(host: str, known: Iterable[str]) -> str:
+    """The host of the rule in force: its own, else the longest wildcard ("*.local") that covers it."""
+    if host in known:
+        return host
+    covering = [other for other in known if other.startswith("*") and host.endswith(other[1:])]
+    return max(covering, key=len, default=host)
 
 
 def _missing(subset: str, host: str, known: dict[str, set[str]]) -> str:

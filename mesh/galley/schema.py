@@ -81,7 +81,11 @@ def _check_version(kind: Kind, api_version: str) -> tuple[Kind | None, Problem |
     if api_version in kind.api_versions:
         return kind, None
     group = api_version.rpartition("/")[0]
-    if group != kind.group and not _is_istio(group) and not did_you_mean(api_version, kind.api_versions, _SLIP):
+    if (
+        group != kind.group
+        and not _is_istio(group)
+        and not did_you_mean(api_version, kind.api_versions, _SLIP)
+    ):
         return None, _skipped(kind.name, api_version)  # another project's kind of the same name
     expected = " or ".join(kind.api_versions)
     return kind, Problem(("apiVersion",), f"expected {expected}, got {quoted(api_version)}")

@@ -18,7 +18,6 @@ _POLICIES = ("spec.trafficPolicy", "spec.subsets.*.trafficPolicy")
 _SETTINGS = (*_POLICIES, *(f"{policy}.portLevelSettings.*" for policy in _POLICIES))
 
 _OF_HTTP = (
-    "match.*.gateways",
     "match.*.statPrefix",
     "delegate",
     "mirror",
@@ -38,7 +37,6 @@ _OF_SETTINGS: dict[str, tuple[str, ...]] = {
     "loadBalancer.localityLbSetting": ANY,
     "loadBalancer.warmupDurationSecs": ANY,
     "loadBalancer.warmup": ANY,
-    "loadBalancer.simple": ("PASSTHROUGH",),
     "connectionPool.tcp.tcpKeepalive": ANY,
     "connectionPool.tcp.maxConnectionDuration": ANY,
     "connectionPool.tcp.idleTimeout": ANY,
@@ -47,8 +45,6 @@ _OF_SETTINGS: dict[str, tuple[str, ...]] = {
     "connectionPool.http.maxConcurrentStreams": ANY,
     "outlierDetection": ANY,
     "tls.mode": ("SIMPLE", "MUTUAL"),
-    "tls.sni": ANY,
-    "tls.subjectAltNames": ANY,
     "tls.insecureSkipVerify": ANY,
 }
 
@@ -57,7 +53,6 @@ _OF_POLICY = ("tunnel", "proxyProtocol", "retryBudget")
 UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
     ("VirtualService", "spec.tcp"): ANY,
     ("VirtualService", "spec.tls"): ANY,
-    ("VirtualService", "spec.exportTo"): ANY,
     **{("VirtualService", f"{_HTTP}.{field}"): ANY for field in _OF_HTTP},
     ("DestinationRule", "spec.exportTo"): ANY,
     ("DestinationRule", "spec.workloadSelector"): ANY,

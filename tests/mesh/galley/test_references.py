@@ -57,6 +57,17 @@ def test_short_and_full_host_names_are_the_same_host(virtual_service: Make, dest
     assert found(virtual_service(SPLIT), rule) == []
 
 
+def test_a_wildcard_rule_gives_its_subsets_unless_the_host_has_a_rule_of_its_own(
+    virtual_service: Make, destination_rule: Make
+):
+    service, wide = virtual_service(SPLIT), destination_rule("v1", "v22", name="wide", host='"*.local"')
+    assert found(service, wide) == []
+    narrow = destination_rule("v1")
+    assert [f[3] for f in found(service, wide, narrow)] == [
+        'missing subset "v22": reviews.default.svc.cluster.local has v1'
+    ]
+
+
 def test_a_short_name_is_taken_in_the_objects_namespace(virtual_service: Make, destination_rule: Make):
     service = virtual_service(SPLIT, namespace="other")
     assert [f[2] for f in found(service, destination_rule("v1", "v22"))] == ["error", "error"]
