@@ -9,32 +9,128 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from envoy.config.core.v3 import base_pb2
+from envoy.config.core.v3 import address_pb2, base_pb2
 from envoy.data.accesslog.v3 import accesslog_pb2
 
 from mesh.model.access_log_entry import AccessLogEntry, Reporter
 from mesh.model.http_filter import DESTINATION_PEER_TAG, REPORTER_TAG, SOURCE_PEER_TAG
 from mesh.model.names import INBOUND_PASSTHROUGH_CLUSTER
 from mesh.model.peer import UNKNOWN_PEER, Peer
-from mesh.xds.codec.access_log_writer import PROTOCOLS, TLS_VERSIONS, entry_bytes
 from mesh.xds.codec.access_logger import (
     GRPC_STATUS,
     UPSTREAM_LOCAL_TAG,
     UPSTREAM_PEER_TAG,
     UPSTREAM_TIME_HEADER,
 )
-from mesh.xds.codec.peer import decode_peer
-from mesh.xds.codec.response_flags import NONE, decode_flags
-from mesh.xds.codec.wire import seconds
+from mesh.xds.codec.peer import decode_peer, encode_peer
+from mesh.xds.codec.response_flags import NONE, decode_flags, encode_flags
+from mesh.xds.codec.wire import duration, seconds, socket_address
 
-_METHOD_OF: Final = {number: name for name, number in base_pb2.RequestMethod.items() if number}
-_PROTOCOL_OF: Final = {number: name for name, number in PROTOCOLS.items()}
-_TLS_VERSION_OF: Final = {number: name for name, number in TLS_VERSIONS.items()}
+_METHODS: Final = dict(base_pb2.RequestMethod.items())
+_METHOD_OF: Final = {number: name for name, number in _METHODS.items() if number}
+_PROTOCOLS: Final = {"HTTP/1.0": 1, "HTTP/1.1": 2, "HTTP/2": 3, "HTTP/3": 4}  # Envoy's HTTPVersion
+_PROTOCOL_OF: Final = {number: name for name, number in _PROTOCOLS.items()}
+_TLS_VERSIONS: Final = {"TLSv1": 1, "TLSv1.1": 2, "TLSv1.2": 3, "TLSv1.3": 4}  # Envoy's TLSVersion
+_TLS_VERSION_OF: Final = {number: name for name, number in _TLS_VERSIONS.items()}
 
 
 def encode_entry(entry: AccessLogEntry) -> Any:
-    """The message. A sender that wants only bytes saves 3 us with ``access_log_writer.entry_bytes``."""
-    return accesslog_pb2.HTTPAccessLogEntry.FromString(entry_bytes(entry))
+    """The message; about 30 us, so a sender uses ``access_log_batch``. The upstream service time is carried
+    in whole milliseconds, as its header is.
+    """
+    message = accesslog_pb2.HTTPAccessLogEntry(
+        protocol_version=_PROTOCOLS.get(entry.protocol, 0),
+        request=_encode_request(entry),
+        response=_encode_response(entry),
+    )
+    _encode_common(entry, message.common_properties)
+    return message
+
+
+def _encode_request(entry: AccessLogEntry) -> Any:
+    method = _METHODS.get(entry.method, 0)
+    return accesslog_pb2.HTTPRequestProperties(
+        request_method=method,
+        scheme=entry.scheme,
+        authority=entry.authority,
+        path=entry.path,
+        user_agent=entry.user_agent,
+        forwarded_for=entry.forwarded_for,
+        request_id=entry.request_id,
+        request_headers_bytes=entry.request_header_bytes,
+        request_body_bytes=entry.bytes_received,
+        request_headers=None if method else {":method": entry.method},
+    )
+
+
+def _encode_response(entry: AccessLogEntry) -> Any:
+    headers = {}
+    if entry.upstream_service_time_s is not None:
+        headers[UPSTREAM_TIME_HEADER] = str(round(entry.upstream_service_time_s * 1000))
+    if entry.grpc_status:
+        headers[GRPC_STATUS] = entry.grpc_status
+    return accesslog_pb2.HTTPResponseProperties(
+        response_code={"value": entry.response_code} if entry.response_code else None,
+        response_headers_bytes=entry.response_header_bytes,
+        response_body_bytes=entry.bytes_sent,
+        response_code_details=entry.response_code_details,
+        response_headers=headers,
+    )
+
+
+def _encode_common(entry: AccessLogEntry, common: Any) -> None:
+    started = common.start_time
+    started.seconds, started.nanos = divmod(round(entry.start_time * 1_000_000_000), 1_000_000_000)
+    common.duration.CopyFrom(duration(entry.duration_s))
+    common.upstream_cluster = entry.upstream_cluster
+    common.route_name = entry.route_name
+    common.upstream_transport_failure_reason = entry.upstream_transport_failure_reason
+    common.connection_termination_details = entry.connection_termination_details
+    if entry.response_flags != NONE:
+        common.response_flags.CopyFrom(encode_flags(entry.response_flags))
+    for field, address in (
+        (common.upstream_remote_address, entry.upstream_host),
+        (common.upstream_local_address, entry.upstream_local_address),
+        (common.downstream_local_address, entry.downstream_local_address),
+        (common.downstream_remote_address, entry.downstream_remote_address),
+    ):
+        if address:
+            field.CopyFrom(_address(address))
+    common.custom_tags.update(_tags(entry))
+    _encode_tls(entry, common.tls_properties)
+
+
+def _address(text: str) -> Any:
+    """``address:port`` or ``[v6]:port``; anything else is carried as the path of a pipe."""
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdecimal() and int(port) < 0x10000:
+        return socket_address(host.strip("[]"), int(port))
+    return address_pb2.Address(pipe={"path": text})
+
+
+def _tags(entry: AccessLogEntry) -> dict[str, str]:
+    """The reporter, and the far side: its workload, and (outbound only) the two ends of its TLS."""
+    inbound = entry.reporter == "destination"
+    far = entry.source if inbound else entry.destination
+    tags = {
+        REPORTER_TAG: entry.reporter,
+        SOURCE_PEER_TAG if inbound else DESTINATION_PEER_TAG: "" if far == UNKNOWN_PEER else encode_peer(far),
+        UPSTREAM_LOCAL_TAG: "" if inbound else entry.source_principal,
+        UPSTREAM_PEER_TAG: "" if inbound else entry.destination_principal,
+    }
+    return {name: value for name, value in tags.items() if value}
+
+
+def _encode_tls(entry: AccessLogEntry, tls: Any) -> None:
+    """The downstream connection's TLS; its two ends are an inbound entry's principals."""
+    if entry.tls_version or entry.requested_server_name:
+        tls.tls_version = _TLS_VERSIONS.get(entry.tls_version, 0)
+        tls.tls_sni_hostname = entry.requested_server_name
+    if entry.reporter == "destination":
+        if entry.source_principal:
+            tls.peer_certificate_properties.subject_alt_name.add(uri=entry.source_principal)
+        if entry.destination_principal:
+            tls.local_certificate_properties.subject_alt_name.add(uri=entry.destination_principal)
 
 
 def decode_entry(message: Any, local: Peer = UNKNOWN_PEER) -> AccessLogEntry:
