@@ -26,6 +26,10 @@ class Reader(HttpUser):
 
     wait_time = constant_throughput(float(os.environ.get(RATE_PER_USER, "10")))
 
+    def on_start(self) -> None:
+        proxy = os.environ.get("HTTP_PROXY")  # Locust tells requests not to look
+        self.client.proxies = {"http": proxy} if proxy else {}
+
     @task
     def productpage(self) -> None:
         with self.client.get("/productpage", catch_response=True) as page:

@@ -18,7 +18,7 @@ MEMORY_BUDGET = 1 << 30  # bytes, of all apps, sidecars and the control plane
 
 async def steps(run: Run) -> None:
     plaintext_before = await mtls.try_plaintext(run)  # PERMISSIVE: answered; this is what STRICT must end
-    baseline = await truth.counts(run)
+    baseline = await truth.baseline(run, earlier=1)
     before = await run.identities(*UNTOUCHED)
     history = await shift.all_to_v1(run)
     history += await shift.five_percent(run)

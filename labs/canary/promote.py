@@ -19,7 +19,7 @@ from labs.harness.verdict import Verdict, failed, inconclusive, passed
 HOST = "http://productpage:9080"
 CALLER = "productpage-v1"  # whose sidecar applies the rule
 USERS = 4
-REQUESTS_A_SECOND = 60.0
+REQUESTS_A_SECOND = 80.0
 PER_STAGE = 150  # requests after the ACK
 STAGE_DEADLINE_S = 30.0
 STAGES = (5, 50, 100)  # per cent

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labs.harness import metrics, observe
-from labs.harness.eventually import settled
+from labs.harness.eventually import eventually, settled
 from labs.harness.history import Exchange, count_served
-from labs.harness.metrics import Counts
+from labs.harness.metrics import Counts, Key
 from labs.harness.run import Run
 
 QUIET_S = 1.5  # access logs are sent every 0.5 s: counts that stand still this long have all arrived
@@ -25,6 +25,17 @@ class Baseline:
     metrics: Counts
     log: Counts
     served: Counter[str]
+
+
+async def baseline(run: Run, earlier: int) -> Baseline:
+    """The counts before the measured traffic, once each server's ``earlier`` requests are in them."""
+
+    async def complete() -> Baseline | None:
+        seen = await counts(run)
+        keys = [Key("destination", workload.name) for workload in run.topology.servers()]
+        return seen if all(min(seen.metrics[key], seen.log[key]) >= earlier for key in keys) else None
+
+    return await eventually("the counts of the plaintext attempts", complete, SETTLE_S)
 
 
 async def counts(run: Run) -> Baseline:

@@ -100,12 +100,12 @@ class Run:
         process = await self.runtime.exec(CLIENT, plan.argv())
         with (self.folder / "history.jsonl").open("a") as kept:
             lines: list[str] = []
-            self._answered = 0
             async for line in process.lines():
                 lines.append(line)
                 self._answered = len(lines)
                 kept.write(f"{line}\n")
                 self.screen.doing(f"{len(lines)} of {to}", same=True)
+        self._answered = 0  # who waits for answers means the next load's
         status = await process.wait()
         history = read_exchanges(lines)
         if status != 0 or len(history) != plan.count:
