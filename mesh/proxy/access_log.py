@@ -55,8 +55,9 @@ def _second(second: int) -> str:
 def _line(e: AccessLogEntry) -> bytes:
     service_time = "-" if e.upstream_service_time_s is None else int(e.upstream_service_time_s * 1000)
     details = e.response_code_details or "-"
-    if " " in details:  # Envoy does the same; the field has no quotes
-        details = details.replace(" ", "_")
+    server_name = e.requested_server_name or "-"
+    if " " in details or " " in server_name:  # Envoy does the same; these have no quotes around them
+        details, server_name = details.replace(" ", "_"), server_name.replace(" ", "_")
     second = int(e.start_time)
     fraction = _MILLISECONDS[int((e.start_time - second) * 1000)]
     return (
@@ -67,7 +68,7 @@ def _line(e: AccessLogEntry) -> bytes:
         f'"{e.forwarded_for or "-"}" "{e.user_agent or "-"}" "{e.request_id or "-"}" "{e.authority or "-"}" '
         f'"{e.upstream_host or "-"}" {e.upstream_cluster or "-"} {e.upstream_local_address or "-"} '
         f"{e.downstream_local_address or '-'} {e.downstream_remote_address or '-'} "
-        f"{e.requested_server_name or '-'} {e.route_name or '-'}\n"
+        f"{server_name} {e.route_name or '-'}\n"
     ).encode("utf-8", "backslashreplace")
 
 
@@ -87,7 +88,7 @@ def _escaped(entry: AccessLogEntry) -> AccessLogEntry:
 
 
 def _escape(value: str) -> str:
-    return value.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    return value.encode("unicode_escape").decode("ascii").replace('"', "\\x22")
 
 
 class AccessLogFile:

@@ -93,7 +93,7 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._idle: asyncio.TimerHandle | None = None
-        self._waiting: list[tuple[Request, bool]] = []
+        self._waiting: list[tuple[Request | Response, bool]] = []  # to answer, or the answer; and keep alive
         self._busy = False
         self._parser = httptools.HttpRequestParser(self)
         self.on_message_begin()
@@ -117,8 +117,9 @@ class _Connection(asyncio.Protocol):
         self._restart_idle_timer()
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(HTTPStatus.BAD_REQUEST, "no protocol to upgrade to")
+        except httptools.HttpParserUpgrade:  # answered as if it had not asked (RFC 9110 7.8), then closed
+            self._waiting[-1] = (self._waiting[-1][0], False)
+            self._next()
         except httptools.HttpParserError as error:  # what a callback raises is in its context
             self._refuse(HTTPStatus.BAD_REQUEST, str(error.__context__ or error))
         else:
@@ -164,14 +165,15 @@ class _Connection(asyncio.Protocol):
     # answering
     def _next(self) -> None:
         while self._waiting and not self._busy and self._transport is not None:
-            request, keep_alive = self._waiting.pop(0)
-            answer = self._call(request)
+            asked, keep_alive = self._waiting.pop(0)
+            method = asked.method if isinstance(asked, Request) else "GET"
+            answer = self._call(asked) if isinstance(asked, Request) else asked
             if isinstance(answer, Response):
-                self._write(answer, request.method, keep_alive)
+                self._write(answer, method, keep_alive)
                 continue
             self._busy = True
             self._transport.pause_reading()
-            task = self._loop.create_task(self._finish(answer, request.method, keep_alive))
+            task = self._loop.create_task(self._finish(answer, method, keep_alive))
             self._server.tasks.add(task)
             task.add_done_callback(self._server.tasks.discard)
 
@@ -195,7 +197,9 @@ class _Connection(asyncio.Protocol):
         self._next()
 
     def _refuse(self, status: HTTPStatus, reason: str) -> None:
-        self._write(Response(reason + "\n", status), "GET", keep_alive=False)
+        """After what came before it was answered; then the connection ends."""
+        self._waiting.append((Response(reason + "\n", status), False))
+        self._next()
 
     def _write(self, response: Response, method: str, keep_alive: bool) -> None:
         if self._transport is None:

@@ -13,15 +13,13 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from mesh.model.cluster import Cluster
-from mesh.model.endpoint import ClusterLoadAssignment
 from mesh.model.listener import HttpConnectionManager, Listener
 from mesh.model.names import ROOT_SECRET, WORKLOAD_SECRET
 from mesh.model.node import Node
 from mesh.model.route import RouteConfiguration
 from mesh.model.tls import Secrets
-from mesh.proxy.admin_view import AdminView, ConfigView
-from mesh.xds.codec.codec import encode
+from mesh.proxy.admin_view import AdminView, ConfigView, ResourceType
+from mesh.xds.codec.codec import Resource, encode
 
 Json = dict[str, Any]
 
@@ -35,7 +33,7 @@ def timestamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def as_json(resource: Cluster | ClusterLoadAssignment | Listener | RouteConfiguration) -> Json:
+def as_json(resource: Resource) -> Json:
     """A resource with its ``@type``, its fields named as in the proto files."""
     return dict(MessageToDict(encode(resource), preserving_proto_field_name=True))
 
@@ -76,23 +74,23 @@ def bootstrap_dump(view: AdminView) -> Json:
 
 
 def clusters_dump(config: ConfigView) -> Json:
-    return _dynamic(
-        config, "CDS", "ClustersConfigDump", "dynamic_active_clusters", "cluster", config.resources.clusters
+    return _present(
+        {
+            "@type": _ADMIN + "ClustersConfigDump",
+            "version_info": config.versions.get("CDS"),
+            "dynamic_active_clusters": _entries(config, "CDS", "cluster", config.resources.clusters),
+        }
     )
 
 
 def endpoints_dump(config: ConfigView) -> Json:
     """Envoy lists a STATIC cluster's endpoints apart: they come with the cluster, not over EDS."""
     inline = [cluster.load_assignment for cluster in config.resources.clusters if cluster.load_assignment]
-    dump = _dynamic(
-        config,
-        "EDS",
-        "EndpointsConfigDump",
-        "dynamic_endpoint_configs",
-        "endpoint_config",
-        config.resources.endpoints,
-    )
-    return dump | {"static_endpoint_configs": [{"endpoint_config": as_json(given)} for given in inline]}
+    return {
+        "@type": _ADMIN + "EndpointsConfigDump",
+        "static_endpoint_configs": [{"endpoint_config": as_json(given)} for given in inline],
+        "dynamic_endpoint_configs": _entries(config, "EDS", "endpoint_config", config.resources.endpoints),
+    }
 
 
 def listeners_dump(config: ConfigView) -> Json:
@@ -152,19 +150,7 @@ def _inline_routes(listeners: Iterable[Listener]) -> Iterable[RouteConfiguration
                 yield manager.route_config
 
 
-def _dynamic(
-    config: ConfigView, kind: Any, dump: str, key: str, inner: str, resources: Iterable[Any]
-) -> Json:
-    return _present(
-        {
-            "@type": _ADMIN + dump,
-            "version_info": config.versions.get(kind),
-            key: _entries(config, kind, inner, resources),
-        }
-    )
-
-
-def _entries(config: ConfigView, kind: Any, inner: str, resources: Iterable[Any]) -> list[Json]:
+def _entries(config: ConfigView, kind: ResourceType, inner: str, resources: Iterable[Resource]) -> list[Json]:
     common = _present(
         {
             "version_info": config.versions.get(kind),

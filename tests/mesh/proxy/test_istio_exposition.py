@@ -1,0 +1,63 @@
+"""Prometheus' own parser reads what we write."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.node import Node
+from mesh.model.standard_metrics import HTTP_LABELS, http_labels
+from mesh.proxy import istio_exposition
+from mesh.proxy.istio_stats import IstioStats
+
+
+def samples(stats: IstioStats) -> dict[str, list[tuple[dict[str, str], float]]]:
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(istio_exposition.prometheus(stats, "1.2.3")):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((dict(sample.labels), sample.value))
+    return found
+
+
+def test_the_four_metrics_have_the_counted_numbers(node: Node, entry: AccessLogEntry) -> None:
+    stats = IstioStats(node)
+    stats.record(entry)
+    stats.record(replace(entry, duration_s=2.0))
+    found = samples(stats)
+    labels = dict(zip(HTTP_LABELS, http_labels(entry, node), strict=True))
+    assert found["istio_requests_total"] == [(labels, 2.0)]
+    assert found["istio_request_duration_milliseconds_count"] == [(labels, 2.0)]
+    assert found["istio_request_bytes_sum"] == [(labels, 400.0)]
+    assert found["istio_response_bytes_sum"] == [(labels, 800.0)]
+    assert found["istio_build"] == [({"component": "proxy", "tag": "1.2.3"}, 1.0)]
+
+
+def test_buckets_cumulate_and_have_envoys_bounds(node: Node, entry: AccessLogEntry) -> None:
+    stats = IstioStats(node)
+    stats.record(entry)
+    stats.record(replace(entry, duration_s=2.0))
+    buckets = {
+        labels["le"]: value for labels, value in samples(stats)["istio_request_duration_milliseconds_bucket"]
+    }
+    assert (buckets["1"], buckets["5"], buckets["2500"], buckets["3600000"], buckets["+Inf"]) == (
+        0,
+        1,
+        2,
+        2,
+        2,
+    )
+    assert len(buckets) == 20
+
+
+def test_a_label_cannot_forge_a_sample(node: Node, entry: AccessLogEntry) -> None:
+    stats = IstioStats(node)
+    evil = 'x"} 1\nistio_requests_total{a="\\'
+    stats.record(replace(entry, upstream_cluster="", authority=evil))
+    ((labels, value),) = samples(stats)["istio_requests_total"]
+    assert (labels["destination_service"], value) == (evil, 1.0)
+
+
+def test_nothing_counted_yet_is_still_valid(node: Node) -> None:
+    assert "istio_build" in samples(IstioStats(node))
