@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,6 +109,9 @@ def bootstrap_of(flags: argparse.Namespace) -> Bootstrap:
 
 async def _run(node: Node, bootstrap: Bootstrap) -> None:
     if node.engine == "envoy":
+        # uvloop forks to start Envoy, and gRPC's fork handlers then break the agent's live streams; without
+        # them nothing of gRPC runs between fork and exec
+        os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
         from mesh.proxy.agent.envoy import run as run_envoy
 
         await run_envoy(node, bootstrap)
