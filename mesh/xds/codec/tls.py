@@ -65,9 +65,13 @@ def raw_socket() -> Any:
 
 
 def _common(alpn: tuple[str, ...], certificate: str) -> Any:
-    """TLS 1.2 is the least, as Istio sets it between sidecars."""
+    """TLS 1.2 to 1.3, as Istio sets it between sidecars (Envoy's own upstream default ends at 1.2)."""
+    versions = common_pb2.TlsParameters(
+        tls_minimum_protocol_version=common_pb2.TlsParameters.TLSv1_2,
+        tls_maximum_protocol_version=common_pb2.TlsParameters.TLSv1_3,
+    )
     return tls_pb2.CommonTlsContext(
-        tls_params=common_pb2.TlsParameters(tls_minimum_protocol_version=common_pb2.TlsParameters.TLSv1_2),
+        tls_params=versions,
         tls_certificate_sds_secret_configs=[_secret(certificate)],
         alpn_protocols=alpn,
     )

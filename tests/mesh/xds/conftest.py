@@ -94,10 +94,12 @@ class ControlPlane:
     source: RecordingSource
     port: int = 0
     server: grpc.aio.Server | None = None
+    services: Callable[[grpc.aio.Server], object] = lambda _: None  # more to serve than ADS
 
     async def start(self) -> None:
         self.server = grpc.aio.server(options=SERVER_OPTIONS)
         AdsServer(self.source).add_to_server(self.server)
+        self.services(self.server)
         self.port = self.server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self.server.start()
 
@@ -169,18 +171,21 @@ def envoy_bootstrap(node: Node, port: int) -> dict:
         }
     }
     endpoint = {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
-    cluster = {
-        "name": "xds-grpc",
-        "type": "STATIC",
-        "typed_extension_protocol_options": http2,
-        "load_assignment": {"cluster_name": "xds-grpc", "endpoints": [{"lb_endpoints": [endpoint]}]},
-    }
+    clusters = [
+        {
+            "name": name,
+            "type": "STATIC",
+            "typed_extension_protocol_options": http2,
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        }
+        for name in ("xds-grpc", "sds-grpc")
+    ]
     backoff = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
     over_ads = {"ads": {}, "resource_api_version": "V3"}
     return {
         "node": {"id": node.id, "cluster": "test", "metadata": node.to_metadata()},
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
-        "static_resources": {"clusters": [cluster]},
+        "static_resources": {"clusters": clusters},
         "dynamic_resources": {
             "lds_config": over_ads,
             "cds_config": over_ads,
