@@ -22,8 +22,10 @@ from envoy.config.core.v3 import base_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 
 from mesh.model.node import Node
+from mesh.model.resources import Resources
 from mesh.xds.client_state import Apply, ClientState
 from mesh.xds.codec.wire import struct
+from mesh.xds.errors import Rejected
 from mesh.xds.subscription import Request
 
 _METHOD: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
@@ -46,7 +48,8 @@ class AdsClient:
         self.is_connected = False
         self._node = node
         self._open_channel = open_channel
-        self._state = ClientState(apply)
+        self._apply = apply
+        self._state = ClientState(self._apply_or_reject)
         self._call: Any = None
         self._leaving = False
         self._task: asyncio.Task[None] | None = None
@@ -82,6 +85,8 @@ class AdsClient:
             except _BROKEN as error:
                 reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else error
                 _log.info("the control plane's stream broke: %s", reason)
+            except Exception:
+                _log.exception("the control plane's stream failed")  # ours is the fault; try again
             if self._leaving:
                 return
             longest = _BACKOFF_S[0] if self.is_connected else min(2 * longest, _BACKOFF_S[1])
@@ -118,6 +123,16 @@ class AdsClient:
                     await call.write(_message(request))
             if self._state.is_configured:
                 self.configured.set()
+
+    def _apply_or_reject(self, resources: Resources) -> None:
+        """A bug in the proxy must not end its configuration: it is a refusal, for the operator to see."""
+        try:
+            self._apply(resources)
+        except Rejected:
+            raise
+        except Exception as error:
+            _log.exception("the new configuration could not be applied")
+            raise Rejected(f"internal error: {error!r}") from error
 
 
 def _message(request: Request, node: Any = None) -> Any:

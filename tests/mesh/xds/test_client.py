@@ -109,6 +109,16 @@ async def test_what_the_proxy_refuses_is_told_and_the_old_serves_on(client, sour
     assert destination(proxy.applied[-1]) == "a"
 
 
+async def test_a_bug_in_applying_is_a_refusal_and_the_stream_lives_on(client, source, proxy):
+    source.resources = mesh("a", "b")
+    client.start()
+    await configured(client)
+    proxy.refuse = lambda resources: {}["oops"] if destination(resources) == "b" else ""
+    source.push(mesh("a", "b", to="b"))
+    await source.until(lambda: ("nack", "RDS", "internal error: KeyError('oops')") in source.events)
+    await source.until_acked(source.push(mesh("a", "b")))
+
+
 async def test_leaving_is_told_from_breaking(client, source):
     source.resources = mesh("a")
     client.start()
