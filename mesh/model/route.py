@@ -94,7 +94,7 @@ class Redirect:
     host: str | None = None
     port: int | None = None
     scheme: str | None = None
-    path: str | None = None  # replaces path and query
+    path: str | None = None  # replaces the path; the query stays, unless this has one of its own
     prefix_rewrite: str | None = None
 
 
