@@ -55,9 +55,13 @@ def record(node: Node, entry: AccessLogEntry) -> dict[str, Any]:
     }
 
 
-def start_time(at: float) -> str:
-    """Envoy's %START_TIME%, in UTC with milliseconds."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def start_time(at: float) -> str | None:
+    """Envoy's %START_TIME%, in UTC with milliseconds; None for a time no calendar has."""
+    try:
+        moment = datetime.fromtimestamp(at, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class JsonLines:
