@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 # Callers learn from pilot that we leave (debounce 0.1 s and a push); who has not heard may still connect.
 MIN_DRAIN_S = 1.0
+# Nobody is connected for this long: time for the last requests' access logs, which Envoy sends every 0.5 s.
+IDLE_S = 0.6
 POLL_S = 0.1
 
 
@@ -29,10 +31,13 @@ async def drain(admin: EnvoyAdmin, leave: Callable[[], Awaitable[None]], duratio
     try:
         await admin.post("/healthcheck/fail")
         await admin.post("/drain_listeners?graceful&skip_exit")
-        while (passed := time.monotonic() - began) < duration_s:
-            if passed >= MIN_DRAIN_S and not await _connected(admin):
+        busy_until = began
+        while (now := time.monotonic()) - began < duration_s:
+            if await _connected(admin):
+                busy_until = now
+            elif now - began >= MIN_DRAIN_S and now - busy_until >= IDLE_S:
                 return
-            await asyncio.sleep(min(POLL_S, duration_s - passed))
+            await asyncio.sleep(min(POLL_S, began + duration_s - now))
         log.info("%d connections are left after draining for %.1f s", await _connected(admin), duration_s)
     except AdminError as gone:
         log.warning("the drain ends early: %s", gone)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from mesh.proxy.admin_http import HttpServer, Request, Response
-from mesh.proxy.agent.drain import MIN_DRAIN_S, drain
+from mesh.proxy.agent.drain import IDLE_S, MIN_DRAIN_S, drain
 from mesh.proxy.agent.envoy_admin import EnvoyAdmin
 
 
@@ -55,6 +55,11 @@ async def test_leaves_the_registry_before_envoy_turns_anybody_away(envoy: Envoy)
 async def test_ends_when_the_last_connection_has(envoy: Envoy) -> None:
     envoy.connected = [2, 1, 0]
     assert MIN_DRAIN_S <= await drained(envoy, 60) < 10
+
+
+async def test_the_last_access_logs_are_waited_for(envoy: Envoy) -> None:
+    envoy.connected = [1] * 10 + [0]
+    assert await drained(envoy, 60) >= 10 * 0.1 + IDLE_S - 0.15
 
 
 async def test_who_has_not_heard_yet_is_waited_for(envoy: Envoy) -> None:
