@@ -1,5 +1,6 @@
 """Pilot: (configuration + registry) -> what each proxy must do. In the order a change travels:
 
+admission       which nodes may join
 registry        who is in the mesh: joins, leaves, graces
 registry_store  the registry on disk
 declared        ``Service`` objects as declarations

@@ -18,12 +18,13 @@ def declared_services(objects: Iterable[Service]) -> tuple[DeclaredService, ...]
 
 def _declared(service: Service) -> DeclaredService:
     spec = service.spec
+    carried = [port for port in spec.ports if port.protocol == "TCP"]  # a sidecar has no other transport
     given = {spec.cluster_ip, *spec.cluster_ips, *spec.external_ips}
     return DeclaredService(
         service.metadata.name,
         service.metadata.namespace,
-        tuple(_port(port) for port in spec.ports),
-        tuple(port.target_port or port.port for port in spec.ports),
+        tuple(_port(port) for port in carried),
+        tuple(port.target_port or port.port for port in carried),
         tuple(sorted(spec.selector.items())),
         tuple(sorted(address for address in given if address and address != HEADLESS)),
     )
@@ -32,4 +33,4 @@ def _declared(service: Service) -> DeclaredService:
 def _port(port: ServicePort) -> Port:
     """A target port given by name differs from workload to workload; here it is the port's own number."""
     target = port.target_port if isinstance(port.target_port, int) else port.port
-    return Port(port.name, port.port, target, protocol_of(port.name, port.app_protocol or "", port.protocol))
+    return Port(port.name, port.port, target, protocol_of(port.name, port.app_protocol or ""))

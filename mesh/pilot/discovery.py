@@ -99,7 +99,7 @@ class Pilot:
 
     def progress(self, generation: int) -> Progress:
         """How far that generation is at this moment."""
-        return progress(self._members(), generation)
+        return progress(self._members(), generation, self._pusher.faults)
 
     # --- what is to be seen
 

@@ -20,6 +20,7 @@ from mesh.pilot.metrics import PilotMetrics
 from mesh.pilot.translate.assemble import assemble
 from mesh.pilot.translate.consistent import inconsistencies
 from mesh.pilot.world import World
+from mesh.xds.errors import Rejected
 from mesh.xds.source import Connection
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Pusher:
         self._timer: asyncio.TimerHandle | None = None
         self._world: World | None = None
         self._started: dict[int, float] = {}  # when the oldest change of each pushed generation was made
+        self.faults: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()  # who could not be served, why
         self._served: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
 
     @property
@@ -108,13 +110,13 @@ class Pusher:
 
     def _push(self, connection: Connection) -> None:
         """A fault in translating for one proxy must not keep the others from their configuration."""
+        self.faults.pop(connection, None)
         try:
             resources = self.resources_for(connection)
-            faults = inconsistencies(resources)
-            if not faults:
-                connection.push(resources, self.pushed_generation)
-                return
-            log.error("%s: not pushed: %s", connection.node.id, "; ".join(faults))
-        except Exception:
+            if faults := inconsistencies(resources):
+                raise Rejected("; ".join(faults))
+            connection.push(resources, self.pushed_generation)
+        except Exception as fault:
             log.exception("%s: not pushed", connection.node.id)
-        self._metrics.internal_errors.add()
+            self.faults[connection] = str(fault)
+            self._metrics.internal_errors.add()

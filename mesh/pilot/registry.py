@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 from mesh.model.identity import SpiffeId
 from mesh.model.node import Node
+from mesh.pilot.admission import check_node
 from mesh.xds.errors import Refused
 
 LEAVE_GRACE_S = 2.0  # covers a proxy's reconnect: its backoff is 0.1-1 s
@@ -65,8 +66,7 @@ class Registry:
 
         ``identity`` is what its token proved, None where nothing was asked. Raises Refused.
         """
-        if identity is not None and identity != node.spiffe_id:
-            raise Refused(f"node {proxy_name(node)} claims {node.spiffe_id}, its token is for {identity}")
+        check_node(node, identity)
         name = proxy_name(node)
         known = self._entries.get(name)
         if known is not None and known.lease is not None and known.node.spiffe_id != node.spiffe_id:

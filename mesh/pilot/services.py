@@ -30,9 +30,8 @@ _PROTOCOLS = {
     "mongo": "TCP",
     "mysql": "TCP",
     "redis": "TCP",
-    "udp": "UDP",
 }
-_NOT_HTTP = {"TCP", "TLS", "HTTPS", "UDP"}
+_NOT_HTTP = {"TCP", "TLS", "HTTPS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +89,8 @@ def is_http(port: ServicePort) -> bool:
     return port.protocol not in _NOT_HTTP
 
 
-def protocol_of(name: str, app_protocol: str = "", transport: str = "TCP") -> str:
+def protocol_of(name: str, app_protocol: str = "") -> str:
     """A port's protocol as Istio derives it: appProtocol first, then the name up to its first dash."""
-    if transport == "UDP":
-        return "UDP"
     for word in (app_protocol, name.split("-")[0]):
         if word.lower() in _PROTOCOLS:
             return _PROTOCOLS[word.lower()]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mesh.xds.source import Connection
+
+NOT_PUSHED = "pilot"  # stands for the type when the fault is pilot's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,17 @@ class Progress:
     rejected: tuple[Rejection, ...] = ()
 
 
-def progress(members: dict[str, Connection | None], generation: int) -> Progress:
-    """``members``: every proxy that serves traffic; None is one whose stream is broken just now."""
+def progress(
+    members: Mapping[str, Connection | None], generation: int, faults: Mapping[Connection, str]
+) -> Progress:
+    """``members``: every proxy that serves traffic; None is one whose stream is broken just now.
+    ``faults``: proxies for which there is nothing to push, and why.
+    """
     acked: list[str] = []
     pending: list[str] = []
     rejected: list[Rejection] = []
     for name, connection in sorted(members.items()):
-        refusals = _refusals(name, connection)
+        refusals = _refusals(name, connection, faults)
         if connection is not None and (connection.acked_generation or 0) >= generation:
             acked.append(name)
         elif refusals:
@@ -70,9 +76,11 @@ class Waiting:
                 return look()
 
 
-def _refusals(name: str, connection: Connection | None) -> list[Rejection]:
+def _refusals(name: str, connection: Connection | None, faults: Mapping[Connection, str]) -> list[Rejection]:
     if connection is None:
         return []
+    if connection in faults:
+        return [Rejection(name, NOT_PUSHED, faults[connection])]
     return [
         Rejection(name, type_name, status.error)
         for type_name, status in connection.status().items()

@@ -72,7 +72,7 @@ def _tcp_listeners(world: World) -> Iterator[Listener]:
 
 def _addresses(service: Service, port: ServicePort) -> list[str]:
     """The addresses callers get from DNS: the service's own, else its workloads'."""
-    if is_http(port) or port.protocol == "UDP":
+    if is_http(port):
         return []
     workloads = {one.node.address for one in service.instances if one.target(port.number) == port.number}
     return sorted({*service.addresses, *workloads})

@@ -66,13 +66,18 @@ def _hosts_by_name(world: World, node: Node) -> Iterator[tuple[str, tuple[Virtua
         yield names.outbound_route(port), _hosts(world, node, targets, _ALLOW_ANY)
 
 
-def _targets(world: World, node: Node) -> Iterator[Target]:
+def _targets(world: World, node: Node) -> tuple[Target, ...]:
     """Every HTTP host and port, services first: where two claim one domain, a service keeps it."""
+    namespace = node.namespace
+    return world.shared(("targets", namespace), lambda: tuple(_find_targets(world, namespace)))
+
+
+def _find_targets(world: World, client_namespace: str) -> Iterator[Target]:
     for service in world.services:
         for port in service.ports:
             if is_http(port):
                 yield Target(service.host, port.number, service)
-    for host in hosts_without_service(world, node.namespace):
+    for host in hosts_without_service(world, client_namespace):
         yield Target(host, HTTP_PORT, None)
 
 
@@ -95,7 +100,7 @@ def _host(world: World, node: Node, target: Target) -> VirtualHost:
 
 def _domains(node: Node, target: Target) -> tuple[str, ...]:
     found: list[str] = []
-    for name in _names(node, target):
+    for name in map(str.lower, _names(node, target)):  # Envoy compares them without case
         if node.interception == "REDIRECT" or target.port == HTTP_PORT:
             found.append(name)
         if name != "*":
@@ -113,4 +118,4 @@ def _names(node: Node, target: Target) -> Iterator[str]:
         yield f"{service.name}.{service.namespace}.svc"
     yield target.host.lower()
     if service is not None:
-        yield from service.addresses
+        yield from (f"[{address}]" if ":" in address else address for address in service.addresses)

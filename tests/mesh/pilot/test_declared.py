@@ -18,6 +18,7 @@ spec:
   - {port: 9080, name: http}
   - {port: 80, name: web, targetPort: http, appProtocol: http}
   - {port: 3306, name: mysql, targetPort: 33060}
+  - {port: 53, name: dns, protocol: UDP}
 ---
 apiVersion: v1
 kind: Service

@@ -96,22 +96,21 @@ def test_a_target_port_may_be_a_name_of_the_workloads_own(node: MakeNode) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "app_protocol", "transport", "protocol"),
+    ("name", "app_protocol", "protocol"),
     [
-        ("http", "", "TCP", "HTTP"),
-        ("http2-x", "", "TCP", "HTTP2"),
-        ("grpc-api", "", "TCP", "GRPC"),
-        ("tcp-db", "", "TCP", "TCP"),
-        ("https", "", "TCP", "HTTPS"),
-        ("mysql", "", "TCP", "TCP"),
-        ("tcp-x", "http", "TCP", "HTTP"),
-        ("web", "", "TCP", "HTTP"),
-        ("", "", "TCP", "HTTP"),
-        ("http", "", "UDP", "UDP"),
+        ("http", "", "HTTP"),
+        ("http2-x", "", "HTTP2"),
+        ("grpc-api", "", "GRPC"),
+        ("tcp-db", "", "TCP"),
+        ("https", "", "HTTPS"),
+        ("mysql", "", "TCP"),
+        ("tcp-x", "http", "HTTP"),
+        ("web", "", "HTTP"),
+        ("", "", "HTTP"),
     ],
 )
-def test_protocol_of_a_port(name: str, app_protocol: str, transport: str, protocol: str) -> None:
-    assert protocol_of(name, app_protocol, transport) == protocol
+def test_protocol_of_a_port(name: str, app_protocol: str, protocol: str) -> None:
+    assert protocol_of(name, app_protocol) == protocol
 
 
 def test_only_known_bytes_are_not_http() -> None:

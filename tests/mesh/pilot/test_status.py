@@ -27,13 +27,18 @@ class At:
 
 def test_each_proxy_is_acked_or_pending_or_rejected() -> None:
     members = {"new": At(None), "gone": None, "old": At(6), "done": At(7), "ahead": At(8), "bad": At(6, "no")}
-    assert progress(members, 7) == Progress(
+    assert progress(members, 7, {}) == Progress(
         acked=("ahead", "done"), pending=("gone", "new", "old"), rejected=(Rejection("bad", "LDS", "no"),)
     )
 
 
 def test_a_later_refusal_does_not_undo_an_earlier_ack() -> None:
-    assert progress({"a": At(7, "no")}, 7).acked == ("a",)
+    assert progress({"a": At(7, "no")}, 7, {}).acked == ("a",)
+
+
+def test_who_cannot_be_served_is_rejected_with_the_reason() -> None:
+    proxy = At(6)
+    assert progress({"a": proxy}, 7, {proxy: "why"}).rejected == (Rejection("a", "pilot", "why"),)
 
 
 async def test_waiting_ends_when_the_last_one_is_settled() -> None:
