@@ -18,8 +18,16 @@ _END_TO_END = frozenset(
 )  # fmt: skip
 
 
+_PLAIN = frozenset((b"keep-alive", b"Keep-Alive", b"close"))
+
+
 def remove_hop_by_hop(message: Message) -> None:
     """Take them out, with those the Connection field names."""
+    fields = message.fields
+    if not message.repeats and fields.get(b"connection") in _PLAIN:
+        del fields[b"connection"]  # by far the most common case
+        if HOP_BY_HOP.isdisjoint(fields):
+            return
     connection = message.get(b"connection")
     if connection is not None:
         for token in connection.lower().split(b","):

@@ -24,18 +24,20 @@ class Framing(Enum):
 
 
 class Message:
-    """What requests and responses have in common. ``header_bytes`` is the head's size on the wire."""
+    """What requests and responses have in common; they fill it themselves, which is a call less for each.
+
+    ``header_bytes`` is the head's size on the wire.
+    """
 
     __slots__ = ("chunks", "complete", "fields", "framing", "header_bytes", "keep_alive", "repeats")
 
-    def __init__(self, fields: Fields, repeats: Repeats, framing: Framing, keep_alive: bool) -> None:
-        self.fields = fields
-        self.repeats = repeats
-        self.framing = framing
-        self.keep_alive = keep_alive
-        self.header_bytes = 0
-        self.complete = False
-        self.chunks: list[bytes] = []
+    fields: Fields
+    repeats: Repeats
+    framing: Framing
+    keep_alive: bool
+    header_bytes: int
+    complete: bool
+    chunks: list[bytes]
 
     def take_body(self) -> bytes:
         """The body bytes that arrived since the last call."""
@@ -75,13 +77,18 @@ class Request(Message):
         framing: Framing,
         keep_alive: bool,
     ) -> None:
-        Message.__init__(self, fields, repeats, framing, keep_alive)
+        self.fields = fields
+        self.repeats = repeats
+        self.framing = framing
+        self.keep_alive = keep_alive
+        self.header_bytes = 0
+        self.complete = False
+        self.chunks = []
         self.method = method
         self.path = path
         self.authority = authority
         self.scheme: bytes | None = None
-        self.http10 = False
-        self.expects_continue = False
+        self.http10 = self.expects_continue = False
 
 
 class Response(Message):
@@ -90,5 +97,11 @@ class Response(Message):
     def __init__(
         self, status: int, fields: Fields, repeats: Repeats, framing: Framing, keep_alive: bool
     ) -> None:
-        Message.__init__(self, fields, repeats, framing, keep_alive)
+        self.fields = fields
+        self.repeats = repeats
+        self.framing = framing
+        self.keep_alive = keep_alive
+        self.header_bytes = 0
+        self.complete = False
+        self.chunks = []
         self.status = status

@@ -16,7 +16,7 @@ def make_entry(exchange: Exchange, duration_s: float) -> AccessLogEntry:
     request, response, info = exchange.request, exchange.response, exchange.downstream.info
     host, cluster, worker, route = exchange.host, exchange.cluster, exchange.worker, exchange.route
     fields = request.fields
-    reporter = exchange.manager.reporter
+    reporter, body = exchange.manager.reporter, exchange.body
     peer = exchange.peer
     if reporter == "source":
         source = worker.own_peer
@@ -39,7 +39,7 @@ def make_entry(exchange: Exchange, duration_s: float) -> AccessLogEntry:
         exchange.details,
         "",
         exchange.transport_reason,
-        exchange.bytes_received,
+        body.received if body is not None else 0,
         exchange.bytes_sent,
         request.header_bytes,
         response.header_bytes if response is not None else exchange.header_bytes_sent,

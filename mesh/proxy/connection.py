@@ -131,12 +131,12 @@ class DownstreamConnection(asyncio.Protocol):
         self._finish_writing(linger=not exchange.request.complete)
 
     def _refuse(self, error: RequestError) -> None:
-        """What came is no request: say so, and hear no more."""
+        """What came is no request: say so, hear no more. It is counted and logged as one, as Envoy does."""
         self.manager.stats.protocol_error.value += 1
         nothing = Request(b"", b"", b"", {}, [], Framing.NONE, False)
         self.parser.requests.append(nothing)
         self.exchange = Exchange(self, nothing)
-        self.exchange.refuse(reply_to_bad_request(error))
+        self.exchange.reply(reply_to_bad_request(error))
 
     # closing
 

@@ -5,7 +5,7 @@
           -> response_arrived -> start_response -> continue_response -> finish
 
 Driven by the callbacks of its two connections; the common path makes no task, no timer and no closure. What
-really waits (a dial, a delay, a back-off) comes back through ``connected``, ``hold_for`` and ``retry``.
+really waits (a dial, a delay, a back-off) comes back through ``connected``, ``hold`` and ``Attempts``.
 Decisions are pure functions elsewhere (route, balance, retry, reply); here they are only asked and obeyed.
 """
 
@@ -16,123 +16,37 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mesh.http.fields import HOP_BY_HOP, remove_hop_by_hop
-from mesh.http.message import Framing, Request, Response
+from mesh.http.message import Framing, Response
 from mesh.http.serialize import CONTINUE, LAST_CHUNK, chunk, request_head
-from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.proxy import failure as failures
 from mesh.proxy.access_record import make_entry
+from mesh.proxy.attempts import KEEP_ALIVE_RACE, Attempts
+from mesh.proxy.exchange_state import ExchangeState
 from mesh.proxy.failure import Failure, Stage
 from mesh.proxy.filters.chain import RequestStep
 from mesh.proxy.flags import join_flags
 from mesh.proxy.heads import clean_request, frame_response, make_response_head
 from mesh.proxy.mutation import Mutation
 from mesh.proxy.reply import RETRY_LIMIT_EXCEEDED, Reply, details_of, flag_of, reply_for
-from mesh.proxy.retry import backoff_s, should_retry, should_retry_status
+from mesh.proxy.request_body import RequestBody
 from mesh.proxy.rewrite import redirect_reply, rewrite, set_authority
-from mesh.proxy.route import CompiledRoute, Destination, match_route, pick_destination
+from mesh.proxy.route import CompiledRoute, match_route, pick_destination
+from mesh.proxy.timeout import timeouts_for
 
 if TYPE_CHECKING:
-    from mesh.proxy.cluster import Host, RuntimeCluster
-    from mesh.proxy.connection import DownstreamConnection
-    from mesh.proxy.timers import Timer
     from mesh.proxy.upstream import UpstreamConnection
-
-# A body is kept for another attempt while it is no larger than this; a larger one is sent once.
-MAX_REPLAY_BYTES = 64 * 1024
-# What may arrive before there is a connection to pass it on; then the client has to wait.
-MAX_HELD_BYTES = 64 * 1024
 
 _clock = time.monotonic
 
 
-class Exchange:
-    """One request and its response. ``peer`` is the workload on the other side, as far as it is known."""
+class Exchange(ExchangeState):
+    """One request and its response."""
 
-    __slots__ = (
-        "_backing_off",
-        "_body_ended",
-        "_in_attempt",
-        "_replay",
-        "_timer",
-        "_tried",
-        "_try_timer",
-        "_waiting_in",
-        "bytes_received",
-        "bytes_sent",
-        "cluster",
-        "destination",
-        "details",
-        "downstream",
-        "flags",
-        "header_bytes_sent",
-        "host",
-        "is_chunked",
-        "is_finished",
-        "keep_alive",
-        "manager",
-        "peer",
-        "peer_asked",
-        "request",
-        "response",
-        "retries",
-        "route",
-        "sent_at",
-        "service_time_s",
-        "start_time",
-        "started",
-        "status",
-        "transport_reason",
-        "upstream",
-        "upstream_local",
-        "upstream_principal",
-        "worker",
-    )
-
-    def __init__(self, downstream: DownstreamConnection, request: Request) -> None:
-        self.downstream = downstream
-        self.manager = downstream.manager
-        self.worker = downstream.worker
-        self.request = request
-        self.start_time = time.time()
-        self.started = _clock()
-        self.route: CompiledRoute | None = None
-        self.destination: Destination | None = None
-        self.cluster: RuntimeCluster | None = None
-        self.host: Host | None = None
-        self.upstream: UpstreamConnection | None = None
-        self.upstream_local = ""
-        self.upstream_principal = ""
-        self.response: Response | None = None
-        self.peer: Peer = UNKNOWN_PEER
-        self.peer_asked = False
-        self.status = 0
-        self.flags = "-"
-        self.details = ""
-        self.transport_reason = ""
-        self.sent_at = 0.0
-        self.service_time_s: float | None = None
-        self.bytes_received = 0
-        self.bytes_sent = 0
-        self.header_bytes_sent = 0
-        self.retries = 0
-        self.keep_alive = request.keep_alive
-        self.is_finished = False
-        self.is_chunked = False
-        self._in_attempt = False
-        self._backing_off = False
-        self._body_ended = False
-        self._replay: list[bytes] | None = None
-        self._tried: list[Host] = []
-        self._timer: Timer | None = None
-        self._try_timer: Timer | None = None
-        self._waiting_in: Host | None = None
+    __slots__ = ()
 
     # the request arrives
 
     def begin(self) -> None:
-        stats = self.manager.stats
-        stats.rq_total.value += 1
-        stats.rq_active.value += 1
         clean_request(self)
         self.find_route()
         self.filter_request(self.manager.request_steps)
@@ -148,17 +62,9 @@ class Exchange:
                 return
         self.act()
 
-    def hold_for(self, delay_s: float, then: Callable[[], bool], step: RequestStep) -> None:
-        """Wait, ask ``then`` whether it answered, and if not go on behind ``step``."""
-        steps = self.manager.request_steps
-        rest = steps[steps.index(step) + 1 :]
-
-        def go_on() -> None:
-            self._timer = None
-            if not then():
-                self.filter_request(rest)
-
-        self._timer = self.worker.timers.after(delay_s, go_on)
+    def hold(self, delay_s: float, then: Callable[[], None]) -> None:
+        """A step stopped the request; ``then`` will take it further, unless the client leaves before."""
+        self._hold = self.worker.timers.after(delay_s, then)
 
     def act(self) -> None:
         """Do what the route says."""
@@ -195,25 +101,21 @@ class Exchange:
             step(self)
         if forward.timeout_s:
             request.fields[b"x-envoy-expected-rq-timeout-ms"] = b"%d" % (forward.timeout_s * 1000)
-            if request.complete:
-                self._start_timeout()
+        timeouts = self.timeouts = timeouts_for(self, forward)
+        if timeouts is not None and request.complete:
+            timeouts.request_complete()
         if request.expects_continue and not request.complete:
             self.downstream.write(CONTINUE)
-        if forward.retry is not None:
-            self._replay = []
+        if request.framing is not Framing.NONE:
+            self.body = RequestBody(request, keep=forward.retry is not None)
         self.attempt()
-
-    def _start_timeout(self) -> None:
-        """The route's timeout counts from the request's last byte, as Envoy's does."""
-        route = self.route
-        if route is not None and route.forward is not None and route.forward.timeout_s and not self._timer:
-            self._timer = self.worker.timers.after(route.forward.timeout_s, self._timed_out)
 
     def attempt(self) -> None:
         """Choose an endpoint; go on at once when a connection to it is idle."""
         cluster = self.cluster
         assert cluster is not None
-        host = cluster.pick(self.downstream.info.original_dst, self._tried)
+        again = self._attempts
+        host = cluster.pick(self.downstream.info.original_dst, again.tried if again is not None else ())
         if host is None:
             cluster.stats.no_healthy.value += 1
             self.upstream_failed(failures.NO_HEALTHY_UPSTREAM)
@@ -230,7 +132,7 @@ class Exchange:
         host.total += 1
         self.host = host
         self._in_attempt = True
-        connection = host.pool.take()
+        connection = None if again is not None and again.needs_fresh else host.pool.take()
         if connection is not None:
             self.connected(connection)
         elif breaker.can_wait():
@@ -249,82 +151,36 @@ class Exchange:
         request = self.request
         fields = request.fields
         if self.manager.counts_attempts:
-            fields[b"x-envoy-attempt-count"] = b"%d" % (self.retries + 1) if self.retries else b"1"
+            again = self._attempts
+            fields[b"x-envoy-attempt-count"] = b"1" if again is None else b"%d" % (again.retries + 1)
         head = request_head(request.method, request.path, fields, request.repeats)
         self.sent_at = _clock()
-        self._start_try_timeout()
-        if request.framing is Framing.NONE:
+        if self.timeouts is not None:
+            self.timeouts.attempt_begins()
+        body = self.body
+        if body is None:
             connection.begin(self, head)
             return
-        sent = self._replay
-        if sent and self.retries:
-            head += b"".join(sent)
         self.downstream.resume_reading()
-        connection.begin(self, head + self._take_body())
-
-    def _start_try_timeout(self) -> None:
-        route = self.route
-        policy = route.forward.retry if route is not None and route.forward is not None else None
-        if policy is not None and policy.per_try_timeout_s:
-            self._try_timer = self.worker.timers.after(policy.per_try_timeout_s, self._try_timed_out)
-
-    def _take_body(self) -> bytes:
-        """What has arrived of the body, framed for the upstream; remembered while it may be needed again."""
-        request = self.request
-        body = request.take_body()
-        self.bytes_received += len(body)
-        if request.framing is Framing.CHUNKED:
-            body = chunk(body)
-            if request.complete and not self._body_ended:
-                self._body_ended = True
-                body += LAST_CHUNK
-        if self._replay is not None:
-            if self.bytes_received <= MAX_REPLAY_BYTES:
-                self._replay.append(body)
-            else:
-                self._replay = None
-        return body
+        connection.begin(self, head + body.sent_before() + body.take())
 
     def request_arrived(self) -> None:
         """More of the request's body."""
-        request, connection = self.request, self.upstream
-        if connection is not None:
-            body = self._take_body()
-            if body:
-                connection.transport.write(body)
+        connection, body = self.upstream, self.body
+        if connection is not None and body is not None:
+            data = body.take()
+            if data:
+                connection.transport.write(data)
                 self.sent_at = _clock()
-        elif not self.is_finished and sum(map(len, request.chunks)) > MAX_HELD_BYTES:
+        elif body is not None and body.is_full():
             self.downstream.pause_reading()
-        if request.complete:
-            self._start_timeout()
-
-    def hold_request(self) -> None:
-        """The upstream does not take more for now: neither do we."""
-        self.downstream.pause_reading()
-
-    def resume_request(self) -> None:
-        self.downstream.resume_reading()
+        if self.request.complete and self.timeouts is not None:
+            self.timeouts.request_complete()
 
     # the upstream does not answer
 
-    def connect_failed(self, failure: Failure) -> None:
-        self._waiting_in = None
-        self.upstream_failed(failure)
-
-    def _timed_out(self) -> None:
-        cluster = self.cluster
-        if cluster is not None:
-            cluster.stats.rq_timeout.value += 1
-        self._abandon(failures.TIMEOUT)
-
-    def _try_timed_out(self) -> None:
-        cluster = self.cluster
-        if cluster is not None:
-            cluster.stats.rq_per_try_timeout.value += 1
-        self._abandon(failures.PER_TRY_TIMEOUT)
-
-    def _abandon(self, failure: Failure) -> None:
-        """We give up on the upstream, not it on us."""
+    def abandon(self, failure: Failure) -> None:
+        """Time is up: we give up on the upstream, not it on us."""
         if self.host is not None:
             self.host.timeouts += 1
         self._leave_upstream()
@@ -340,62 +196,31 @@ class Exchange:
         if self._waiting_in is not None:
             self._waiting_in.pool.forget(self)
             self._waiting_in = None
-        if self._backing_off:
-            self._end_back_off()
+        if self._attempts is not None:
+            self._attempts.stop()
 
     def upstream_failed(self, failure: Failure) -> None:
         """Try again, or tell the client."""
-        self.upstream = None
+        self.upstream = self._waiting_in = None
         self._end_attempt(ok=False)
         self.transport_reason = failure.transport_reason
         if self.response is not None:
-            self._break_response(failure)
+            self._break_response(flag_of(failure), details_of(failure))
             return
-        route = self.route
-        policy = route.forward.retry if route is not None and route.forward is not None else None
-        method = self.request.method
-        may_repeat = self._replay is not None or failure.stage is Stage.ROUTE
-        if may_repeat and should_retry(policy, failure, method, self.retries) and self._can_retry():
-            self.retry()
+        attempts = self._further_attempts()
+        if attempts.after_failure(failure):
             return
-        exhausted = self.retries > 0 and should_retry(policy, failure, method, 0)
-        self.reply(reply_for(failure, exhausted))
-
-    def _can_retry(self) -> bool:
-        cluster = self.cluster
-        assert cluster is not None
-        if cluster.breaker.can_retry():
-            return True
-        cluster.stats.retry_overflow.value += 1
-        return False
-
-    def retry(self) -> None:
-        """Another attempt, after the policy's back-off."""
-        cluster, route = self.cluster, self.route
-        assert cluster is not None
-        assert route is not None
-        assert route.forward is not None
-        policy = route.forward.retry
-        assert policy is not None
-        self.retries += 1
-        cluster.stats.retry.value += 1
-        cluster.breaker.retries += 1
-        if policy.avoid_previous_hosts and self.host is not None:
-            self._tried.append(self.host)
-        self._backing_off = True
-        delay_s = backoff_s(policy, self.retries, self.worker.rng)
-        self._try_timer = self.worker.timers.after(delay_s, self._attempt_again)
-
-    def _attempt_again(self) -> None:
-        self._end_back_off()
-        self.attempt()
-
-    def _end_back_off(self) -> None:
-        self._backing_off = False
-        if self._try_timer is not None:
-            self._try_timer.callback = None
+        reply = reply_for(failure, attempts.exhausted)
         if self.cluster is not None:
-            self.cluster.breaker.retries -= 1
+            self.cluster.stats.rq_classes[reply.status // 100].value += 1
+        self.reply(reply)
+
+    def _further_attempts(self) -> Attempts:
+        if self._attempts is None:
+            route = self.route
+            policy = route.forward.retry if route is not None and route.forward is not None else None
+            self._attempts = Attempts(self, policy or KEEP_ALIVE_RACE)
+        return self._attempts
 
     # the response arrives
 
@@ -403,31 +228,24 @@ class Exchange:
         """The head, or more of the body."""
         if self.response is not None:
             self.continue_response(response)
-        elif not self._is_retried(response):
+        elif response.status < 400 or not self._is_retried(response):
             self.start_response(response)
 
     def _is_retried(self, response: Response) -> bool:
         """Whether this response is worth another attempt instead of being passed on."""
-        route = self.route
-        policy = route.forward.retry if route is not None and route.forward is not None else None
-        if policy is None or response.status < 400 or self._replay is None:
-            return False
-        method = self.request.method
-        if not should_retry_status(policy, response.status, method, self.retries):
-            if self.retries and should_retry_status(policy, response.status, method, 0):
-                self.flags = join_flags(self.flags, RETRY_LIMIT_EXCEEDED)
-                if self.cluster is not None:
-                    self.cluster.stats.retry_limit_exceeded.value += 1
-            return False
-        if not self._can_retry():
+        attempts = self._further_attempts()
+        if not attempts.after_response(response):
+            if attempts.exhausted and self.cluster is not None:
+                self.cluster.stats.retry_limit_exceeded.value += 1
+                self.add_flag(RETRY_LIMIT_EXCEEDED)
             return False
         connection = self.upstream
-        if response.complete and connection is not None and self.request.complete:
+        if connection is not None and response.complete and self.request.complete:
             self.upstream = None
             connection.release(_clock(), response.keep_alive)
         self._leave_upstream()
         self._end_attempt(ok=False)
-        self.retry()
+        attempts.begin()
         return True
 
     def start_response(self, response: Response) -> None:
@@ -436,8 +254,8 @@ class Exchange:
         self.status = response.status
         self.details = "via_upstream"
         self.service_time_s = _clock() - self.sent_at
-        if self._try_timer is not None:
-            self._try_timer.callback = None
+        if self.timeouts is not None:
+            self.timeouts.attempt_ends()
         fields = response.fields
         if not HOP_BY_HOP.isdisjoint(fields):
             remove_hop_by_hop(response)
@@ -450,29 +268,26 @@ class Exchange:
                 mutation.apply(response)
         if response.complete and not self.request.complete:
             self.keep_alive = False  # the rest of the request has nobody to go to
-        out = make_response_head(self, fields, response)
-        body = response.take_body()
-        self.bytes_sent = len(body)
-        if self.is_chunked:
-            body = chunk(body)
-            if response.complete:
-                body += LAST_CHUNK
-        self.downstream.write(out + body if body else out)
+        head = make_response_head(self, fields, response)
+        self.downstream.write(head + self._take_response_body(response))
         if response.complete:
             self._response_complete(response)
 
     def continue_response(self, response: Response) -> None:
         """More of the body, or its end."""
-        body = response.take_body()
-        self.bytes_sent += len(body)
-        if self.is_chunked:
-            body = chunk(body)
-            if response.complete:
-                body += LAST_CHUNK
+        body = self._take_response_body(response)
         if body:
             self.downstream.write(body)
         if response.complete:
             self._response_complete(response)
+
+    def _take_response_body(self, response: Response) -> bytes:
+        """What has arrived of it, as it goes to the client."""
+        body = response.take_body()
+        self.bytes_sent += len(body)
+        if self.is_chunked:
+            body = chunk(body) + LAST_CHUNK if response.complete else chunk(body)
+        return body
 
     def _response_complete(self, response: Response) -> None:
         connection, self.upstream = self.upstream, None
@@ -486,8 +301,8 @@ class Exchange:
 
     def _end_attempt(self, ok: bool) -> None:
         """Give back what the attempt took of cluster and endpoint. The host stays, to be named."""
-        if self._try_timer is not None:
-            self._try_timer.callback = None
+        if self.timeouts is not None:
+            self.timeouts.attempt_ends()
         host, cluster = self.host, self.cluster
         if host is None or cluster is None or not self._in_attempt:
             return
@@ -525,7 +340,7 @@ class Exchange:
         made = Response(reply.status, reply.make_fields(), [], Framing.LENGTH, True)
         for mutation in mutations:
             mutation.apply(made)
-        out = make_response_head(self, made.fields, None)
+        out = make_response_head(self, made.fields, made)
         self.header_bytes_sent = len(out)
         if request.method != b"HEAD":
             out += reply.body
@@ -533,20 +348,13 @@ class Exchange:
         self.downstream.write(out)
         self.finish()
 
-    def _break_response(self, failure: Failure) -> None:
+    def _break_response(self, flag: str, details: str) -> None:
         """The response had begun and cannot be completed: the client must see that it is broken."""
-        self.add_flag(flag_of(failure))
-        self.details = details_of(failure)
+        self.add_flag(flag)
+        self.details = details
         self.keep_alive = False
         self.downstream.abort_after_write()
         self.finish()
-
-    def refuse(self, reply: Reply) -> None:
-        """What came is no request; it is counted and logged as one all the same, as Envoy does."""
-        stats = self.manager.stats
-        stats.rq_total.value += 1
-        stats.rq_active.value += 1
-        self.reply(reply)
 
     def refuse_body(self, reply: Reply) -> None:
         """The request's body broke the rules of HTTP: the upstream must not take it for complete."""
@@ -556,10 +364,7 @@ class Exchange:
         if self.response is None:
             self.reply(reply)
         else:
-            self.add_flag(reply.flags)
-            self.details = reply.details
-            self.downstream.abort_after_write()
-            self.finish()
+            self._break_response(reply.flags, reply.details)
 
     def client_gone(self) -> None:
         """The client closed before it had its answer."""
@@ -574,8 +379,10 @@ class Exchange:
         if self.is_finished:
             return
         self.is_finished = True
-        if self._timer is not None:
-            self._timer.callback = None
+        if self.timeouts is not None:
+            self.timeouts.stop()
+        if self._hold is not None:
+            self._hold.callback = None
         manager = self.manager
         stats = manager.stats
         stats.rq_active.value -= 1

@@ -64,8 +64,8 @@ def frame_response(exchange: Exchange, response: Response) -> None:
         exchange.is_chunked = True
 
 
-def make_response_head(exchange: Exchange, fields: Fields, response: Response | None) -> bytes:
-    """What every response of this listener has; ``response`` None: it was made here."""
+def make_response_head(exchange: Exchange, fields: Fields, response: Response) -> bytes:
+    """What every response of this listener has."""
     manager = exchange.manager
     if manager.server_name:
         fields[b"server"] = manager.server_name
@@ -78,4 +78,4 @@ def make_response_head(exchange: Exchange, fields: Fields, response: Response | 
         fields[b"connection"] = b"close"
     elif exchange.request.http10:
         fields[b"connection"] = b"keep-alive"
-    return response_head(exchange.status, fields, response.repeats if response is not None else [])
+    return response_head(exchange.status, fields, response.repeats)

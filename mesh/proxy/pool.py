@@ -1,7 +1,7 @@
 """The connections to one endpoint: idle ones wait here, requests wait here for one that is being made.
 
     take()  -> an idle connection, at once                        (the common path)
-    wait(w) -> w.connected(c) or w.connect_failed(f), later       (dials when it may)
+    wait(w) -> w.connected(c) or w.upstream_failed(f), later      (dials when it may)
     give_back(c): to the next who waits, else idle, else closed   (c is reusable)
 
 A connection has one request at a time. Deciding is synchronous; only a dial is a task.
@@ -26,7 +26,7 @@ class Waiter(Protocol):
 
     def connected(self, connection: UpstreamConnection) -> None: ...
 
-    def connect_failed(self, failure: Failure) -> None: ...
+    def upstream_failed(self, failure: Failure) -> None: ...
 
 
 class Pool:
@@ -131,7 +131,7 @@ class Pool:
         self.dialing -= 1
         self.cluster.breaker.connections -= 1
         if self.waiting:
-            self._next_waiter().connect_failed(reason)
+            self._next_waiter().upstream_failed(reason)
         self._dial_for_waiting()
 
     def _dialled(self, connection: UpstreamConnection) -> None:

@@ -5,8 +5,8 @@ upstream is sent again only if doing it twice is harmless (RFC 9110 section 9.2.
 what surely did not happen (``definite``) may be sent again always.
 
 A reused connection that dies without a byte of response is the keep-alive race (the server closed it just as
-the request went out): RFC 9112 section 9.3.1 lets idempotent requests be repeated, and so does any retry
-policy here.
+the request went out): RFC 9112 section 9.3.1 lets idempotent requests be repeated, and so do we, on a fresh
+connection and without any policy.
 """
 
 from __future__ import annotations

@@ -91,12 +91,13 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.upstream_failed(Failure(kind, stage, False, reason, reused=self.requests > 1))
 
     def pause_writing(self) -> None:
+        """It does not take more for now: then neither do we."""
         if self.exchange is not None:
-            self.exchange.hold_request()
+            self.exchange.downstream.pause_reading()
 
     def resume_writing(self) -> None:
         if self.exchange is not None:
-            self.exchange.resume_request()
+            self.exchange.downstream.resume_reading()
 
     def pause_reading(self) -> None:
         if not self._paused:

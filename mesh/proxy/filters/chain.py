@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RequestStep = Callable[["Exchange"], bool]
 UpstreamStep = Callable[["Exchange"], None]
-ResponseStep = Callable[["Exchange", Fields, Message | None], None]
+ResponseStep = Callable[["Exchange", Fields, Message], None]
 
 
 class Steps(NamedTuple):

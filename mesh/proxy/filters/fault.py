@@ -22,9 +22,20 @@ def inject(exchange: Exchange) -> bool:
     rng = exchange.worker.rng
     if fault.delay is not None and rng.random() * 100 < fault.delay.percentage:
         exchange.add_flag("DI")
-        exchange.hold_for(fault.delay.fixed_delay_s, lambda: _abort(exchange, fault), inject)
+        _delay(exchange, fault, fault.delay.fixed_delay_s)
         return True
     return _abort(exchange, fault)
+
+
+def _delay(exchange: Exchange, fault: Fault, delay_s: float) -> None:
+    steps = exchange.manager.request_steps
+    rest = steps[steps.index(inject) + 1 :]
+
+    def go_on() -> None:
+        if not _abort(exchange, fault):
+            exchange.filter_request(rest)
+
+    exchange.hold(delay_s, go_on)
 
 
 def _abort(exchange: Exchange, fault: Fault) -> bool:

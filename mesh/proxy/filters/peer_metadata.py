@@ -28,7 +28,7 @@ def learn_caller(exchange: Exchange) -> bool:
     return False
 
 
-def tell_caller(exchange: Exchange, fields: Fields, response: Message | None) -> None:
+def tell_caller(exchange: Exchange, fields: Fields, response: Message) -> None:
     if exchange.peer_asked:
         fields[METADATA_ID] = exchange.worker.peer_metadata_id
         fields[METADATA] = exchange.worker.peer_metadata
@@ -42,7 +42,7 @@ def tell_callee(exchange: Exchange) -> None:
         fields[METADATA] = exchange.worker.peer_metadata
 
 
-def learn_callee(exchange: Exchange, fields: Fields, response: Message | None) -> None:
-    if response is not None and METADATA in fields:
+def learn_callee(exchange: Exchange, fields: Fields, response: Message) -> None:
+    if METADATA in fields:
         exchange.peer = exchange.worker.peer(fields.pop(METADATA))
     fields.pop(METADATA_ID, None)

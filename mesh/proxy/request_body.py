@@ -1,0 +1,52 @@
+"""A request's body on its way to the upstream: framed, counted, kept while it may be needed again. Pure."""
+
+from __future__ import annotations
+
+from mesh.http.message import Framing, Request
+from mesh.http.serialize import LAST_CHUNK, chunk
+
+# A body is kept for another attempt while it is no larger than this; a larger one is sent once.
+MAX_REPLAY_BYTES = 64 * 1024
+# What may arrive before there is a connection to pass it on; then the client has to wait.
+MAX_HELD_BYTES = 64 * 1024
+
+
+class RequestBody:
+    """``received`` counts what was taken, without framing. ``keep``: the route may try again."""
+
+    __slots__ = ("_ended", "_kept", "_request", "received")
+
+    def __init__(self, request: Request, keep: bool) -> None:
+        self._request = request
+        self._kept: list[bytes] | None = [] if keep else None
+        self._ended = False
+        self.received = 0
+
+    def take(self) -> bytes:
+        """What has arrived since the last call, as it goes onto the wire."""
+        request = self._request
+        data = request.take_body()
+        self.received += len(data)
+        if request.framing is Framing.CHUNKED:
+            data = chunk(data)
+            if request.complete and not self._ended:
+                self._ended = True
+                data += LAST_CHUNK
+        if self._kept is not None:
+            if self.received <= MAX_REPLAY_BYTES:
+                self._kept.append(data)
+            else:
+                self._kept = None
+        return data
+
+    @property
+    def can_repeat(self) -> bool:
+        return self._kept is not None
+
+    def sent_before(self) -> bytes:
+        """All that earlier attempts were given."""
+        return b"".join(self._kept or ())
+
+    def is_full(self) -> bool:
+        """Whether enough is held while there is no connection."""
+        return sum(map(len, self._request.chunks)) > MAX_HELD_BYTES

@@ -1,0 +1,60 @@
+"""A route's time limits: for the whole exchange, and for each attempt. Made only for routes that have one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mesh.model.route import Forward
+from mesh.proxy.failure import PER_TRY_TIMEOUT, TIMEOUT
+
+if TYPE_CHECKING:
+    from mesh.proxy.exchange import Exchange
+    from mesh.proxy.timers import Timer
+
+
+class Timeouts:
+    """The whole's counts from the request's last byte, as Envoy's does; an attempt's from its sending."""
+
+    __slots__ = ("_exchange", "_total_s", "_total_timer", "_try_s", "_try_timer")
+
+    def __init__(self, exchange: Exchange, total_s: float | None, try_s: float | None) -> None:
+        self._exchange = exchange
+        self._total_s = total_s
+        self._try_s = try_s
+        self._total_timer: Timer | None = None
+        self._try_timer: Timer | None = None
+
+    def request_complete(self) -> None:
+        if self._total_s and self._total_timer is None:
+            self._total_timer = self._exchange.worker.timers.after(self._total_s, self._total_over)
+
+    def attempt_begins(self) -> None:
+        self.attempt_ends()
+        if self._try_s:
+            self._try_timer = self._exchange.worker.timers.after(self._try_s, self._try_over)
+
+    def attempt_ends(self) -> None:
+        """It failed, or its response has begun."""
+        if self._try_timer is not None:
+            self._try_timer.callback = None
+            self._try_timer = None
+
+    def stop(self) -> None:
+        self.attempt_ends()
+        if self._total_timer is not None:
+            self._total_timer.callback = None
+
+    def _total_over(self) -> None:
+        if self._exchange.cluster is not None:
+            self._exchange.cluster.stats.rq_timeout.value += 1
+        self._exchange.abandon(TIMEOUT)
+
+    def _try_over(self) -> None:
+        if self._exchange.cluster is not None:
+            self._exchange.cluster.stats.rq_per_try_timeout.value += 1
+        self._exchange.abandon(PER_TRY_TIMEOUT)
+
+
+def timeouts_for(exchange: Exchange, forward: Forward) -> Timeouts | None:
+    try_s = forward.retry.per_try_timeout_s if forward.retry is not None else None
+    return Timeouts(exchange, forward.timeout_s, try_s) if forward.timeout_s or try_s else None
