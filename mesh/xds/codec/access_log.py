@@ -135,51 +135,85 @@ def _encode_tls(entry: AccessLogEntry, tls: Any) -> None:
 
 def decode_entry(message: Any, local: Peer = UNKNOWN_PEER) -> AccessLogEntry:
     """Read an entry of either engine; ``local`` is the workload of the proxy that sent it."""
-    common, request, response = message.common_properties, message.request, message.response
-    tags = common.custom_tags
+    common = message.common_properties
     reporter = _reporter(common)
-    inbound = reporter == "destination"
-    tls = common.tls_properties
-    headers = response.response_headers
-    service_time = headers.get(UPSTREAM_TIME_HEADER, "")
     return AccessLogEntry(
         reporter=reporter,
-        start_time=seconds(common.start_time),
-        duration_s=_duration(common),
-        method=_METHOD_OF.get(request.request_method) or request.request_headers.get(":method", ""),
-        path=request.original_path or request.path,
         protocol=_PROTOCOL_OF.get(message.protocol_version, ""),
-        authority=request.authority,
-        response_code=response.response_code.value,
-        response_flags=decode_flags(common.response_flags) if common.HasField("response_flags") else NONE,
-        response_code_details=response.response_code_details,
-        connection_termination_details=common.connection_termination_details,
-        upstream_transport_failure_reason=common.upstream_transport_failure_reason,
-        bytes_received=request.request_body_bytes,
-        bytes_sent=response.response_body_bytes,
-        request_header_bytes=request.request_headers_bytes,
-        response_header_bytes=response.response_headers_bytes,
-        upstream_service_time_s=int(service_time) / 1000 if service_time.isdigit() else None,
-        scheme=request.scheme,
-        user_agent=request.user_agent,
-        request_id=request.request_id,
-        forwarded_for=request.forwarded_for,
-        upstream_host=_address_text(common, "upstream_remote_address"),
-        upstream_cluster=common.upstream_cluster,
-        upstream_local_address=_address_text(common, "upstream_local_address"),
-        downstream_local_address=_address_text(common, "downstream_local_address"),
-        downstream_remote_address=_address_text(common, "downstream_remote_address"),
-        requested_server_name=tls.tls_sni_hostname,
-        route_name=common.route_name,
-        tls_version=_TLS_VERSION_OF.get(tls.tls_version, ""),
-        source_principal=_uri(tls.peer_certificate_properties) if inbound else _tag(tags, UPSTREAM_LOCAL_TAG),
-        destination_principal=(
-            _uri(tls.local_certificate_properties) if inbound else _tag(tags, UPSTREAM_PEER_TAG)
+        **_common_facts(common),
+        **_request_facts(message.request),
+        **_response_facts(message.response),
+        **(
+            _inbound_parties(common, local) if reporter == "destination" else _outbound_parties(common, local)
         ),
-        source=_peer(_tag(tags, SOURCE_PEER_TAG)) if inbound else local,
-        destination=local if inbound else _peer(_tag(tags, DESTINATION_PEER_TAG)),
-        grpc_status=response.response_trailers.get(GRPC_STATUS, "") or headers.get(GRPC_STATUS, ""),
     )
+
+
+def _common_facts(common: Any) -> dict[str, Any]:
+    flagged = common.HasField("response_flags")
+    return {
+        "start_time": seconds(common.start_time),
+        "duration_s": _duration(common),
+        "response_flags": decode_flags(common.response_flags) if flagged else NONE,
+        "connection_termination_details": common.connection_termination_details,
+        "upstream_transport_failure_reason": common.upstream_transport_failure_reason,
+        "upstream_host": _address_text(common, "upstream_remote_address"),
+        "upstream_cluster": common.upstream_cluster,
+        "upstream_local_address": _address_text(common, "upstream_local_address"),
+        "downstream_local_address": _address_text(common, "downstream_local_address"),
+        "downstream_remote_address": _address_text(common, "downstream_remote_address"),
+        "requested_server_name": common.tls_properties.tls_sni_hostname,
+        "route_name": common.route_name,
+        "tls_version": _TLS_VERSION_OF.get(common.tls_properties.tls_version, ""),
+    }
+
+
+def _request_facts(request: Any) -> dict[str, Any]:
+    """The path as it was asked for, as Istio logs it: before a rewrite."""
+    return {
+        "method": _METHOD_OF.get(request.request_method) or request.request_headers.get(":method", ""),
+        "path": request.original_path or request.path,
+        "authority": request.authority,
+        "scheme": request.scheme,
+        "user_agent": request.user_agent,
+        "request_id": request.request_id,
+        "forwarded_for": request.forwarded_for,
+        "bytes_received": request.request_body_bytes,
+        "request_header_bytes": request.request_headers_bytes,
+    }
+
+
+def _response_facts(response: Any) -> dict[str, Any]:
+    headers = response.response_headers
+    service_time = headers.get(UPSTREAM_TIME_HEADER, "")
+    return {
+        "response_code": response.response_code.value,
+        "response_code_details": response.response_code_details,
+        "bytes_sent": response.response_body_bytes,
+        "response_header_bytes": response.response_headers_bytes,
+        "upstream_service_time_s": int(service_time) / 1000 if service_time.isdecimal() else None,
+        "grpc_status": response.response_trailers.get(GRPC_STATUS, "") or headers.get(GRPC_STATUS, ""),
+    }
+
+
+def _inbound_parties(common: Any, local: Peer) -> dict[str, Any]:
+    tls = common.tls_properties
+    return {
+        "source": _peer(_tag(common.custom_tags, SOURCE_PEER_TAG)),
+        "source_principal": _uri(tls.peer_certificate_properties),
+        "destination": local,
+        "destination_principal": _uri(tls.local_certificate_properties),
+    }
+
+
+def _outbound_parties(common: Any, local: Peer) -> dict[str, Any]:
+    tags = common.custom_tags
+    return {
+        "source": local,
+        "source_principal": _tag(tags, UPSTREAM_LOCAL_TAG),
+        "destination": _peer(_tag(tags, DESTINATION_PEER_TAG)),
+        "destination_principal": _tag(tags, UPSTREAM_PEER_TAG),
+    }
 
 
 def _reporter(common: Any) -> Reporter:

@@ -101,6 +101,7 @@ async def test_what_the_proxy_refuses_is_told_and_the_old_serves_on(client, sour
     source.resources = mesh("a", "b")
     client.start()
     await configured(client)
+    await source.until_acked(1)
     proxy.refuse = lambda resources: "b is not nice" if destination(resources) == "b" else ""
     source.push(mesh("a", "b", to="b"))
     await source.until(lambda: ("nack", "RDS", "b is not nice") in source.events)
@@ -113,6 +114,7 @@ async def test_a_bug_in_applying_is_a_refusal_and_the_stream_lives_on(client, so
     source.resources = mesh("a", "b")
     client.start()
     await configured(client)
+    await source.until_acked(1)
     proxy.refuse = lambda resources: {}["oops"] if destination(resources) == "b" else ""
     source.push(mesh("a", "b", to="b"))
     await source.until(lambda: ("nack", "RDS", "internal error: KeyError('oops')") in source.events)

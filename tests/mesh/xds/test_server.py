@@ -177,5 +177,5 @@ async def test_stopping_the_server_breaks_its_streams_in_silence(control_plane, 
         await control_plane.stop()
         with pytest.raises(grpc.aio.AioRpcError):
             await call.read()
-    assert source.events[-1] == ("disconnect", "broken")
+    await source.until(lambda: source.events[-1] == ("disconnect", "broken"))
     assert not caplog.records

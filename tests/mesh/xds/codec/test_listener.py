@@ -103,7 +103,7 @@ TAGS = (
     MetadataTag("source_peer", "request", "istio", "peer"),
     MetadataTag("destination_peer", "host", "istio", "workload"),
 )
-LOGS = (FileAccessLog(), GrpcAccessLog("mixer", "xds-grpc", TAGS), GrpcAccessLog("agent", "sds-grpc", TAGS))
+LOGS = (FileAccessLog(), GrpcAccessLog("mixer", "xds-grpc", TAGS), GrpcAccessLog("other", "sds-grpc", TAGS))
 INBOUND = HttpConnectionManager(
     "inbound_9080",
     (HeaderToMetadata("x-envoy-peer-metadata", "istio", "peer"), FaultFilter(), Router()),
