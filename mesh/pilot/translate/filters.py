@@ -2,7 +2,8 @@
 
 * python: metadata exchange and the standard metrics are filters, as in Istio's proxy;
 * envoy: the peer is told by a header which the route configuration sets, is read into dynamic metadata, and
-  leaves with the access log entry; the agent beside Envoy counts the metrics out of that log.
+  leaves with the access log entry; that log goes to the agent beside Envoy, which counts the metrics out of
+  it and passes it on to mixer.
 """
 
 from __future__ import annotations
@@ -88,7 +89,5 @@ def outbound_request_headers(node: Node) -> HeaderMutation:
 
 
 def _access_logs(node: Node, tags: tuple[MetadataTag, ...]) -> tuple[AccessLog, ...]:
-    mixer = GrpcAccessLog("mixer", names.CONTROL_PLANE_CLUSTER, tags)
-    if node.engine == "python":
-        return FileAccessLog(), mixer
-    return FileAccessLog(), mixer, GrpcAccessLog("agent", names.AGENT_CLUSTER, tags)
+    cluster = names.CONTROL_PLANE_CLUSTER if node.engine == "python" else names.AGENT_CLUSTER
+    return FileAccessLog(), GrpcAccessLog("mixer", cluster, tags)

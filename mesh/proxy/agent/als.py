@@ -1,12 +1,12 @@
-"""Envoy's access log stream, counted: a stock Envoy has no istio_stats filter, so the agent is it.
+"""Envoy's access log stream: counted here, and passed on to mixer.
 
-Pilot gives Envoy's connection managers a second access log, named ``agent``, to this service; mixer has its
-own. Nothing is stored: each entry is counted and dropped.
+A stock Envoy has no istio_stats filter, so the agent is it. Envoy logs to nobody else: one log instead of
+two, and the counts stay whole while mixer is away.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from envoy.service.accesslog.v3 import als_pb2, als_pb2_grpc
@@ -20,22 +20,26 @@ MAX_PEERS = 4096  # workloads seen; a mesh larger than this only makes the count
 
 
 class AccessLogServicer(als_pb2_grpc.AccessLogServiceServicer):  # type: ignore[misc]
-    def __init__(self, stats: IstioStats) -> None:
+    """``pass_on`` gets each entry after it is counted, and must not block."""
+
+    def __init__(self, stats: IstioStats, pass_on: Callable[[AccessLogEntry], None]) -> None:
         self._stats = stats
+        self._pass_on = pass_on
         self._local = stats.node.peer()
         self._peers: dict[Peer, Peer] = {}
 
     async def StreamAccessLogs(self, requests: AsyncIterator[Any], _context: Any) -> Any:
         async for message in requests:
             for logged in message.http_logs.log_entry:
-                self._count(decode_entry(logged, self._local))
+                self._take(decode_entry(logged, self._local))
         return als_pb2.StreamAccessLogsResponse()
 
-    def _count(self, entry: AccessLogEntry) -> None:
+    def _take(self, entry: AccessLogEntry) -> None:
         """IstioStats tells peers apart by identity: equal ones must be one object."""
         entry.source = self._one(entry.source)
         entry.destination = self._one(entry.destination)
         self._stats.record(entry)
+        self._pass_on(entry)
 
     def _one(self, peer: Peer) -> Peer:
         if len(self._peers) >= MAX_PEERS:

@@ -1,8 +1,10 @@
 """The sidecar with the real Envoy as its engine: the agent's life, from start to drained end.
 
                   ┌────────── agent ─────────┐
-control plane ◀═══╡ forwarder ◀── xds.sock ◀─┼── Envoy: ADS, mixer's access logs
-   (15012)    ◀═══╡ secrets ──▶ sds.sock  ◀──┼── Envoy: certificate; access logs ──▶ Istio's metrics
+control plane ◀═══╡ forwarder ◀── xds.sock ◀─┼── Envoy: ADS
+   (15012)    ◀═══╡ secrets ────▶ sds.sock ◀─┼── Envoy: certificate and key
+              ◀═══╡ logs ◀─────── sds.sock ◀─┼── Envoy: access logs
+                  │   └▶ Istio's metrics     │
                   └── 15020, 15021 ──────────┘
 """
 
@@ -32,9 +34,11 @@ from mesh.proxy.agent.sds import SdsServicer
 from mesh.proxy.agent.secrets import SecretManager
 from mesh.proxy.agent.status_server import StatusServer
 from mesh.proxy.agent.unix_server import UnixServer, private_directory
+from mesh.proxy.als import AccessLogService
 from mesh.proxy.bootstrap import Bootstrap
 from mesh.proxy.istio_stats import IstioStats
 from mesh.proxy.metrics_server import open_address
+from mesh.proxy.stats import Stats
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +63,7 @@ async def run(node: Node, bootstrap: Bootstrap) -> None:
 async def _run(node: Node, bootstrap: Bootstrap, stop: asyncio.Event, stack: AsyncExitStack) -> None:
     binary = find_envoy()
     directory = private_directory(bootstrap.run_dir / DIRECTORY)
-    stats = IstioStats(node)
+    stats, sender_stats = IstioStats(node), Stats()
     admin = EnvoyAdmin(node.admin_address)
 
     manager = SecretManager(node, bootstrap)
@@ -71,9 +75,13 @@ async def _run(node: Node, bootstrap: Bootstrap, stop: asyncio.Event, stack: Asy
     forwarder = Forwarder(partial(control_plane.open_channel, bootstrap))
     stack.push_async_callback(forwarder.close)
     await _serve(stack, UnixServer(directory, XDS_SOCKET, forwarder.add_to_server))
-    await _serve(stack, UnixServer(directory, SDS_SOCKET, partial(_add_local, manager, stats)))
+    mixer = AccessLogService(node, partial(control_plane.open_channel, bootstrap), sender_stats)
+    await mixer.start()
+    stack.push_async_callback(mixer.stop)
+    logs = AccessLogServicer(stats, mixer.add)
+    await _serve(stack, UnixServer(directory, SDS_SOCKET, partial(_add_local, SdsServicer(manager), logs)))
 
-    status = StatusServer(admin, stats, version(DISTRIBUTION), stop.set)
+    status = StatusServer(admin, stats, sender_stats, version(DISTRIBUTION), stop.set)
     await status.start(open_address(node))
     stack.push_async_callback(status.stop)
 
@@ -90,9 +98,9 @@ async def _serve(stack: AsyncExitStack, server: UnixServer) -> None:
     stack.push_async_callback(server.stop)
 
 
-def _add_local(manager: SecretManager, stats: IstioStats, server: grpc.aio.Server) -> None:
-    sds_pb2_grpc.add_SecretDiscoveryServiceServicer_to_server(SdsServicer(manager), server)
-    als_pb2_grpc.add_AccessLogServiceServicer_to_server(AccessLogServicer(stats), server)
+def _add_local(secrets: SdsServicer, logs: AccessLogServicer, server: grpc.aio.Server) -> None:
+    sds_pb2_grpc.add_SecretDiscoveryServiceServicer_to_server(secrets, server)
+    als_pb2_grpc.add_AccessLogServiceServicer_to_server(logs, server)
 
 
 async def _until_stopped(stop: asyncio.Event, envoy: EnvoyProcess) -> None:

@@ -1,4 +1,4 @@
-"""Envoy's streams to the control plane, passed on byte by byte over the agent's own TLS channel.
+"""Envoy's ADS stream to the control plane, passed on byte by byte over the agent's own TLS channel.
 
 Envoy knows one fixed token; here each stream gets the one that is in the token's file when it begins. When
 the control plane is away a stream ends, and Envoy begins the next within a second (its bootstrap says so).
@@ -22,14 +22,12 @@ ADS = frozenset(
         "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
     }
 )
-ALS = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs"
-FORWARDED = ADS | {ALS}
 
 LEAVE_TIMEOUT_S = 1.0  # for the control plane to end the stream that we have half-closed
 
 
 class Forwarder(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Any method but those it forwards is UNIMPLEMENTED."""
+    """Any method but ADS is UNIMPLEMENTED."""
 
     def __init__(self, open_channel: Callable[[], grpc.aio.Channel]) -> None:
         self._open_channel = open_channel
@@ -38,7 +36,7 @@ class Forwarder(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._leaving = False
 
     def service(self, details: Any) -> Any:
-        if details.method not in FORWARDED:
+        if details.method not in ADS:
             return None
 
         async def forward(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
@@ -72,12 +70,11 @@ class Forwarder(grpc.GenericRpcHandler):  # type: ignore[misc]
     ) -> AsyncIterator[bytes]:
         call = await self._begin(method, context)
         sending = asyncio.create_task(_send(requests, call), name=f"forward {method}")
-        if method in ADS:
-            self._ads[call] = sending
+        self._ads[call] = sending
         try:
             async for message in call:
                 yield message
-            if method in ADS and self._leaving:
+            if self._leaving:
                 await asyncio.Event().wait()  # until Envoy ends the stream: it must not begin another
         except grpc.aio.AioRpcError as failure:
             await context.abort(failure.code(), failure.details() or "")
@@ -87,7 +84,7 @@ class Forwarder(grpc.GenericRpcHandler):  # type: ignore[misc]
             call.cancel()
 
     async def _begin(self, method: str, context: Any) -> Any:
-        if method in ADS and self._leaving:
+        if self._leaving:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "this sidecar is leaving")
         try:
             self._channel = self._channel or self._open_channel()

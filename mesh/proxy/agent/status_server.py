@@ -6,22 +6,29 @@ import asyncio
 from collections.abc import Callable
 
 from mesh.model.names import HEALTH_PORT, MERGED_METRICS_PORT
-from mesh.proxy import istio_exposition
+from mesh.proxy import exposition, istio_exposition
 from mesh.proxy.admin_http import HttpServer, Request, Response
 from mesh.proxy.agent.envoy_admin import AdminError, EnvoyAdmin
 from mesh.proxy.agent.envoy_stats import READINESS_FILTER, why_not_ready
 from mesh.proxy.exposition import CONTENT_TYPE
 from mesh.proxy.health import READY_PATH
 from mesh.proxy.istio_stats import IstioStats
+from mesh.proxy.stats import Stats
 
 
 class StatusServer:
-    """``quit`` is called by a POST to /quitquitquit (Istio's way for jobs to end their sidecar)."""
+    """``sender`` says what became of the access log entries for mixer.
 
-    def __init__(self, admin: EnvoyAdmin, stats: IstioStats, version: str, quit: Callable[[], None]) -> None:
+    ``quit`` is called by a POST to /quitquitquit (Istio's way for jobs to end their sidecar).
+    """
+
+    def __init__(
+        self, admin: EnvoyAdmin, stats: IstioStats, sender: Stats, version: str, quit: Callable[[], None]
+    ) -> None:
         self.draining = False
         self._admin = admin
         self._stats = stats
+        self._sender = sender
         self._version = version
         self._quit = quit
         self._servers = {
@@ -71,4 +78,5 @@ class StatusServer:
             envoy = await self._admin.get("/stats/prometheus")
         except AdminError as failure:
             envoy = f"# {failure}\n"
-        return Response(envoy + istio_exposition.prometheus(self._stats, self._version), 200, CONTENT_TYPE)
+        ours = exposition.prometheus(self._sender) + istio_exposition.prometheus(self._stats, self._version)
+        return Response(envoy + ours, 200, CONTENT_TYPE)

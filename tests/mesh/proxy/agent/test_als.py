@@ -39,7 +39,7 @@ async def stream(*entries: AccessLogEntry) -> AsyncIterator[Any]:
 
 async def test_every_entry_is_counted_with_both_workloads(node: Node) -> None:
     stats = IstioStats(node)
-    await AccessLogServicer(stats).StreamAccessLogs(
+    await AccessLogServicer(stats, lambda entry: None).StreamAccessLogs(
         stream(ENTRY, ENTRY, replace(ENTRY, response_code=503)), None
     )
     lines = [
@@ -57,5 +57,14 @@ async def test_a_peer_seen_again_is_one_peer(node: Node) -> None:
     """IstioStats knows peers by identity; a copy for each request would fill its table."""
     stats = IstioStats(node)
     outbound = replace(ENTRY, reporter="source", destination=PRODUCTPAGE)
-    await AccessLogServicer(stats).StreamAccessLogs(stream(outbound, outbound, outbound), None)
+    await AccessLogServicer(stats, lambda entry: None).StreamAccessLogs(
+        stream(outbound, outbound, outbound), None
+    )
     assert len(stats._fast) == 1
+
+
+async def test_every_entry_is_passed_on_once(node: Node) -> None:
+    passed: list[AccessLogEntry] = []
+    servicer = AccessLogServicer(IstioStats(node), passed.append)
+    await servicer.StreamAccessLogs(stream(ENTRY, replace(ENTRY, response_code=503)), None)
+    assert [entry.response_code for entry in passed] == [200, 503]

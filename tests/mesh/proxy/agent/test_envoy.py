@@ -32,7 +32,6 @@ from mesh.model.http_filter import (
 from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener
 from mesh.model.names import (
     AGENT_CLUSTER,
-    CONTROL_PLANE_CLUSTER,
     MTLS_ALPN,
     PEER_METADATA_HEADER,
     UPSTREAM_ALPN,
@@ -69,8 +68,7 @@ def inbound_listener(node: Node) -> Listener:
         route_config=RouteConfiguration(INBOUND, (VirtualHost("inbound|http|9080", ("*",), (route,)),)),
         access_logs=(
             FileAccessLog(),
-            GrpcAccessLog("mixer", CONTROL_PLANE_CLUSTER, tags, flush_interval_s=0.1),
-            GrpcAccessLog("agent", AGENT_CLUSTER, tags, flush_interval_s=0.1),
+            GrpcAccessLog("mixer", AGENT_CLUSTER, tags, flush_interval_s=0.1),
         ),
         forward_client_cert="APPEND_FORWARD",
     )
@@ -224,6 +222,7 @@ async def test_serves_mtls_with_its_identity_and_counts_what_it_served(mesh: Mes
             assert label in line
         assert "\nenvoy_server_live{} 1\n" in metrics
         assert (await fetch(f"{mesh.base}:15090/stats/prometheus"))[0] == 200
+        await asyncio.wait_for(mesh.control_plane.als.arrived.wait(), 10.0)
         assert mesh.control_plane.als.messages[0].identifier.log_name == "mixer"
     assert (mesh.directory / "access.log").read_text().count('"GET /reviews/0 HTTP/1.1" 200') == 3
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 import pytest
-from envoy.service.accesslog.v3 import als_pb2, als_pb2_grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 from envoy.service.secret.v3 import sds_pb2_grpc
 
@@ -124,19 +123,6 @@ async def test_leaving_ends_the_stream_cleanly_at_the_control_plane_and_holds_en
         await another.read()
     call.cancel()
     await asyncio.wait({reading})
-
-
-async def test_access_logs_still_flow_while_leaving(sidecar: Sidecar, control_plane: Any) -> None:
-    await sidecar.forwarder.leave()
-    stub = als_pb2_grpc.AccessLogServiceStub(sidecar.channel)
-    call = stub.StreamAccessLogs()
-    sent = als_pb2.StreamAccessLogsMessage()
-    sent.identifier.log_name = "mixer"
-    await call.write(sent)
-    await asyncio.wait_for(control_plane.als.arrived.wait(), DEADLINE_S)
-    assert control_plane.als.messages == [sent]
-    await call.done_writing()
-    await asyncio.wait_for(call, DEADLINE_S)
 
 
 async def test_forwards_nothing_else(sidecar: Sidecar) -> None:

@@ -13,6 +13,7 @@ from mesh.proxy.admin_http import HttpServer, Request, Response
 from mesh.proxy.agent.envoy_admin import EnvoyAdmin
 from mesh.proxy.agent.status_server import StatusServer
 from mesh.proxy.istio_stats import IstioStats
+from mesh.proxy.stats import Stats
 
 READY = (
     "cluster_manager.cds.update_success: 1\nlistener_manager.lds.update_success: 1\n"
@@ -42,7 +43,7 @@ async def world(node: Node) -> AsyncIterator[World]:
     envoy = HttpServer(lambda request: made.handle(request))
     await envoy.start("127.0.0.1", 0)
     quit = asyncio.Event()
-    status = StatusServer(EnvoyAdmin(*envoy.address), IstioStats(node), "0.1.0", quit.set)
+    status = StatusServer(EnvoyAdmin(*envoy.address), IstioStats(node), Stats(), "0.1.0", quit.set)
     await status.start(node.address)
     made = World(status, envoy, node.address, quit)
     yield made
