@@ -10,6 +10,7 @@ In the order configuration and requests travel:
     proxy     the data plane
     http      sans-IO HTTP wire code
     mixer     access logs in, adapters out
+    control_plane  galley, pilot, citadel and mixer as one process
     platform  where workloads come from: processes, Docker
     ctl       meshctl
 """
