@@ -76,7 +76,8 @@ def origin(resource: Json) -> str:
 
 
 def route_rows(dump: Json) -> list[Row]:
-    return [row for config in routes(dump) for row in _route_rows(config)]
+    """Two chains of a listener may carry the same inline routes: they are one."""
+    return list(dict.fromkeys(row for config in routes(dump) for row in _route_rows(config)))
 
 
 def _route_rows(config: Json) -> Iterator[Row]:

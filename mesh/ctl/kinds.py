@@ -39,7 +39,7 @@ def kind_of(word: str) -> str:
     if kind is None:
         close = get_close_matches(word.lower(), BY_WORD, 1)
         hint = f'; did you mean "{close[0]}"?' if close else f"; there are {', '.join(SHORT_NAMES)}"
-        raise CommandError(f"unknown kind {word!r}{hint}", 2)
+        raise CommandError(f'unknown kind "{word}"{hint}', 2)
     return kind
 
 

@@ -38,5 +38,7 @@ def version(
         print(f"control plane version: {said['control_plane']}")
     data_plane = said.get("data_plane")
     if isinstance(data_plane, dict):
-        shares = [f"{name} ({count} proxies)" for name, count in sorted(data_plane.items())]
-        print(f"data plane version: {', '.join(shares) or 'none'}")
+        shares = [
+            f"{name}, {count} {'proxy' if count == 1 else 'proxies'}" for name, count in data_plane.items()
+        ]
+        print(f"data plane version: {'; '.join(sorted(shares)) or 'none'}")
