@@ -10,6 +10,7 @@ from random import Random
 import pytest
 import uvloop
 
+from mesh.citadel.ca import CertificateAuthority
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
@@ -18,6 +19,9 @@ from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
 from mesh.model.node import Node
 from mesh.model.resources import Resources
 from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster
+from mesh.model.identity import SpiffeId
+from mesh.model.tls import Secrets
+from mesh.proxy.agent.csr import new_key, read_chain, signing_request
 from mesh.proxy.config import DynamicConfig
 from mesh.proxy.worker import Worker
 
@@ -237,6 +241,24 @@ def serve(proxy: Proxy) -> Callable[..., Awaitable[Client]]:
         return await proxy.client(port)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def secrets_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Secrets]:
+    """secrets_of("reviews") -> a certificate of that account; another ``authority`` is another root."""
+    authorities: dict[str, CertificateAuthority] = {}
+
+    def make(account: str, authority: str = "mesh") -> Secrets:
+        if authority not in authorities:
+            authorities[authority] = CertificateAuthority.open(tmp_path_factory.mktemp(authority))
+        ca = authorities[authority]
+        identity = SpiffeId("default", account)
+        key = new_key()
+        leaf = ca.sign(signing_request(key, identity), identity)
+        found, _ = read_chain([leaf, ca.root_pem.decode()], key, identity)
+        return found
+
+    return make
 
 
 @pytest.fixture

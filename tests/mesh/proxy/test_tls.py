@@ -1,0 +1,210 @@
+"""mTLS on both sides of a pair of proxies: who is believed, who is refused, what is told to the application."""
+
+import asyncio
+import ssl
+
+import pytest
+
+from mesh.model.http_filter import FaultFilter, IstioStats, PeerMetadata, Router
+from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener
+from mesh.model.resources import Resources
+from mesh.model.route import Route, RouteMatch
+from mesh.model.tls import DownstreamTls, UpstreamTls
+from mesh.proxy.tls_contexts import TlsContexts
+
+ALPN = ("istio-peer-exchange", "istio")
+SERVER_ID = "spiffe://cluster.local/ns/default/sa/reviews"
+CLIENT_ID = "spiffe://cluster.local/ns/default/sa/bookinfo-productpage"
+INBOUND_FILTERS = (PeerMetadata("downstream"), FaultFilter(), IstioStats("destination"), Router())
+
+
+@pytest.fixture
+def inbound(make):
+    """inbound(port, mode) -> the listener of a sidecar, as pilot makes it."""
+
+    def build(port, mode):
+        routing = make.routes(Route(RouteMatch(), make.forward("app"), "default"))
+        manager = HttpConnectionManager(
+            "inbound", INBOUND_FILTERS, route_config=routing, forward_client_cert="APPEND_FORWARD"
+        )
+        chains = []
+        if mode != "DISABLE":
+            chains.append(
+                FilterChain("mtls", manager, FilterChainMatch(transport_protocol="tls"), DownstreamTls(ALPN))
+            )
+        if mode != "STRICT":
+            match = FilterChainMatch(transport_protocol="raw_buffer")
+            chains.append(FilterChain("plaintext", manager, match))
+        return Listener("in", "127.0.0.1", port, tuple(chains), direction="INBOUND", inspect_tls=True)
+
+    return build
+
+
+@pytest.fixture
+async def pair(proxy, make, inbound, secrets_of):
+    """A client on the outbound side; one proxy plays both sidecars, over a real TLS connection."""
+    secrets = secrets_of("bookinfo-productpage")
+    proxy.worker.contexts.update(secrets)
+    origin = await proxy.origin()
+    inner, outer = make.free_port(), make.free_port()
+
+    async def start(mode="STRICT", allowed=(CLIENT_ID,), **endpoint):
+        tls = UpstreamTls("outbound_.9080_._.reviews", ("istio",), allowed)
+        upstream = make.cluster("up", tls=tls, tls_by_endpoint=bool(endpoint), host="reviews.default.svc")
+        upstream = type(upstream)(
+            "up", "STATIC", load_assignment=make.endpoints("up", inner, **endpoint), tls=tls,
+            tls_by_endpoint=bool(endpoint), host="reviews.default.svc",
+        )  # fmt: skip
+        proxy.config.apply(
+            Resources(
+                clusters=(make.cluster("app", origin.port), upstream),
+                listeners=(
+                    inbound(inner, mode),
+                    make.outbound(outer, make.routes(Route(RouteMatch(), make.forward("up")))),
+                ),
+            )
+        )
+        return await proxy.client(outer)
+
+    start.origin, start.inner = origin, inner
+    return start
+
+
+async def test_both_sides_know_each_other(proxy, pair):
+    client = await pair()
+    status, fields, _ = await client.get()
+    assert status == 200
+    destination, source = proxy.entries
+    assert (destination.reporter, source.reporter) == ("destination", "source")
+    assert destination.source_principal == destination.destination_principal == CLIENT_ID
+    assert source.destination_principal == source.source_principal == CLIENT_ID
+    assert destination.tls_version == "TLSv1.3"
+    assert source.tls_version == ""
+    assert destination.requested_server_name == "outbound_.9080_._.reviews"
+    assert "x-envoy-peer-metadata" not in fields
+
+
+async def test_the_application_is_told_who_calls_and_cannot_be_lied_to(proxy, pair):
+    client = await pair()
+    await client.get(
+        "/", "reviews", "X-Forwarded-Client-Cert: By=me;URI=spiffe://cluster.local/ns/x/sa/admin"
+    )
+    head = pair.origin.requests[0].decode()
+    (line,) = [line for line in head.split("\r\n") if line.startswith("x-forwarded-client-cert")]
+    parts = line.partition(": ")[2].split(";")
+    assert parts[0] == f"By={CLIENT_ID}"
+    assert parts[1].startswith("Hash=")
+    assert len(parts[1]) == len("Hash=") + 64
+    assert parts[2:] == ['Subject=""', f"URI={CLIENT_ID}"]
+    assert "x-envoy-peer-metadata" not in head
+
+
+async def test_a_peer_with_another_identity_is_refused_before_anything_is_sent(proxy, pair):
+    client = await pair(allowed=("spiffe://cluster.local/ns/default/sa/other",))
+    status, _, body = await client.get()
+    (entry,) = proxy.entries
+    assert (status, entry.response_flags) == (503, "UF")
+    assert b"CERTIFICATE_VERIFY_FAILED:verify SAN list" in body
+    assert "verify SAN list" in entry.upstream_transport_failure_reason
+    assert pair.origin.requests == []
+    assert proxy.worker.stats.counter("cluster.up.ssl.fail_verify_san").value == 1
+
+
+async def test_strict_refuses_plaintext_and_permissive_takes_both(proxy, pair):
+    await pair("STRICT")
+    plain = await proxy.client(pair.inner)
+    plain.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert await plain.closed() == b""
+    client = await pair("PERMISSIVE")
+    plain = await proxy.client(pair.inner)
+    assert (await plain.get())[0] == 200
+    assert (await client.get())[0] == 200
+    assert [entry.source_principal for entry in proxy.entries] == ["", CLIENT_ID, CLIENT_ID]
+
+
+async def test_auto_mtls_asks_the_endpoint(proxy, pair):
+    client = await pair("PERMISSIVE", mtls=False)
+    assert (await client.get())[0] == 200
+    client = await pair("PERMISSIVE", mtls=True)
+    assert (await client.get())[0] == 200
+    assert [e.tls_version for e in proxy.entries if e.reporter == "destination"] == ["", "TLSv1.3"]
+
+
+async def test_going_strict_reaches_live_plaintext_connections(proxy, pair):
+    await pair("PERMISSIVE")
+    idle, busy = await proxy.client(pair.inner), await proxy.client(pair.inner)
+    assert (await idle.get())[0] == 200
+    release = asyncio.Event()
+
+    async def slow(request, writer):
+        await release.wait()
+        writer.write(pair.origin.response)
+
+    pair.origin.respond = slow
+    busy.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await proxy.until(lambda: len(pair.origin.requests) == 2)
+    await pair("STRICT")
+    assert await idle.closed() == b""
+    release.set()
+    status, fields, _ = await busy.response()
+    assert (status, fields["connection"]) == (200, "close")
+    assert await busy.closed() == b""
+
+
+async def test_a_change_that_does_not_concern_a_connection_leaves_it_alone(proxy, pair):
+    client = await pair("PERMISSIVE")
+    assert (await client.get())[0] == 200
+    secured = proxy.worker.clusters["up"]
+    again = await pair("STRICT")
+    assert proxy.worker.clusters["up"] is secured
+    assert (await again.get())[0] == 200
+    assert proxy.worker.stats.counter("cluster.up.upstream_cx_total").value == 1
+
+
+async def test_a_new_certificate_serves_new_connections_and_old_ones_go_on(proxy, pair, secrets_of):
+    client = await pair()
+    assert (await client.get())[0] == 200
+    proxy.worker.contexts.update(secrets_of("bookinfo-productpage"))
+    assert (await client.get())[0] == 200
+    assert proxy.worker.stats.counter("cluster.up.upstream_cx_total").value == 1
+    proxy.worker.clusters["up"].close_idle(float("inf"))
+    assert (await client.get())[0] == 200
+    assert proxy.worker.stats.counter("cluster.up.upstream_cx_total").value == 2
+    hashes = {r.decode().partition("Hash=")[2].partition(";")[0] for r in pair.origin.requests}
+    assert len(hashes) == 2
+
+
+async def test_a_client_without_or_with_a_foreign_certificate_is_refused(proxy, pair, secrets_of):
+    await pair()
+    foreign = TlsContexts()
+    foreign.update(secrets_of("bookinfo-productpage", "elsewhere"))
+    anonymous = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    contexts = [anonymous, foreign.client(UpstreamTls("x", ("istio",)))]
+    for context in contexts:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with pytest.raises(OSError, match=r".*"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", pair.inner, ssl=context)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            if not await reader.read():
+                raise ConnectionResetError
+    assert pair.origin.requests == []
+
+
+async def test_big_bodies_pass_through_tls(proxy, pair):
+    size = 3_000_000
+    pair.origin.response = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size
+    client = await pair()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size + b"y" * size)
+    status, _, body = await client.response()
+    assert (status, len(body)) == (200, size)
+    assert len(pair.origin.requests[0]) > size
+
+
+async def test_garbage_instead_of_a_handshake_is_dropped(proxy, pair):
+    await pair()
+    client = await proxy.client(pair.inner)
+    client.send(b"\x16\x03\x01\x00\x05hello")
+    await client.closed()
+    await proxy.until(
+        lambda: proxy.worker.stats.counter(f"listener.127.0.0.1_{pair.inner}.ssl.connection_error").value
+    )
