@@ -14,5 +14,7 @@ no I/O and no behaviour beyond parsing and formatting their own text forms.
     endpoint    cluster load assignments
     tls         transport contexts and secrets
     access_log_entry  one finished request, for logs, metrics and mixer
+    standard_metrics  Istio's metrics: names, labels, and the rule behind each value
+    version     of this project
     resources   one proxy's whole configuration
 """

@@ -15,19 +15,15 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
-from envoy.config.core.v3 import base_pb2
-from envoy.service.accesslog.v3 import als_pb2
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
 from mesh.proxy.stats import Stats
-from mesh.xds.codec.access_log_batch import BatchEncoder
-from mesh.xds.codec.wire import struct
+from mesh.xds.codec.access_log_batch import STREAM_METHOD, BatchEncoder, stream_identifier
 
 MAX_ENTRIES = 8192  # about 10 MB: 8 s at 1000 requests a second
 ENTRY_BYTES = 512  # of a typical encoded entry; turns Envoy's buffer_size_bytes into a count
 BACKOFF_S = (0.1, 1.0)
-_METHOD = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs"
 WRITTEN = "access_logs.grpc_access_log.logs_written"
 DROPPED = "access_logs.grpc_access_log.logs_dropped"
 
@@ -109,11 +105,8 @@ class AccessLogService:
     async def _stream(self) -> None:
         """One connection: until it breaks, which raises, or all is sent after ``stop``."""
         async with self._open_channel() as channel:
-            open_stream = channel.stream_unary(
-                _METHOD, response_deserializer=als_pb2.StreamAccessLogsResponse.FromString
-            )
-            call = open_stream(wait_for_ready=True)
-            identifier = self._identifier()
+            call = channel.stream_unary(STREAM_METHOD)(wait_for_ready=True)
+            identifier = stream_identifier(self._node, self._log_name)
             while True:
                 while self._entries:
                     await self._send_batch(call, identifier)
@@ -143,11 +136,3 @@ class AccessLogService:
                 await self._due.wait()
         except TimeoutError:
             pass
-
-    def _identifier(self) -> bytes:
-        """Who streams which log, for a stream's first message."""
-        node = base_pb2.Node(
-            id=self._node.id, cluster=self._node.workload, metadata=struct(self._node.to_metadata())
-        )
-        message = als_pb2.StreamAccessLogsMessage(identifier={"node": node, "log_name": self._log_name})
-        return bytes(message.SerializeToString())

@@ -12,11 +12,18 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+from envoy.config.core.v3 import base_pb2
 from envoy.data.accesslog.v3 import accesslog_pb2
+from envoy.service.accesslog.v3 import als_pb2
 
 from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.node import Node
 from mesh.xds.codec.access_log import encode_entry
 from mesh.xds.codec.access_logger import UPSTREAM_TIME_HEADER
+from mesh.xds.codec.wire import struct
+
+# what a sender of serialised messages calls; its answer is empty
+STREAM_METHOD: Final = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs"
 
 _LOG_ENTRY: Final = b"\x0a"  # HTTPAccessLogEntries.log_entry: field 1, length-delimited
 _HTTP_LOGS: Final = b"\x12"  # StreamAccessLogsMessage.http_logs: field 2, length-delimited
@@ -24,6 +31,13 @@ _MAX_KEPT: Final = 1024  # constant parts, about 1 kB each
 _NANOS: Final = 1_000_000_000
 
 _Key = tuple[object, ...]
+
+
+def stream_identifier(node: Node, log_name: str) -> bytes:
+    """Who streams which log: a serialised StreamAccessLogsMessage that holds only that."""
+    who = base_pb2.Node(id=node.id, cluster=node.workload, metadata=struct(node.to_metadata()))
+    message = als_pb2.StreamAccessLogsMessage(identifier={"node": who, "log_name": log_name})
+    return bytes(message.SerializeToString())
 
 
 class BatchEncoder:
@@ -40,9 +54,7 @@ class BatchEncoder:
         self._service_time_ms: int | None = None
 
     def encode(self, entries: Iterable[AccessLogEntry], identifier: bytes = b"") -> bytes:
-        """A serialised StreamAccessLogsMessage; ``identifier`` is one that holds only that field,
-        serialised.
-        """
+        """A serialised StreamAccessLogsMessage; ``identifier`` (see above) is for a stream's first."""
         parts: list[bytes] = []
         for entry in entries:
             encoded = self.encode_entry(entry)
