@@ -15,11 +15,11 @@ from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
 from mesh.model.http_filter import FaultFilter, IstioStats, PeerMetadata, Router
+from mesh.model.identity import SpiffeId
 from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
 from mesh.model.node import Node
 from mesh.model.resources import Resources
 from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster
-from mesh.model.identity import SpiffeId
 from mesh.model.tls import Secrets
 from mesh.proxy.agent.csr import new_key, read_chain, signing_request
 from mesh.proxy.config import DynamicConfig

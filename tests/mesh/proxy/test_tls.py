@@ -1,4 +1,4 @@
-"""mTLS on both sides of a pair of proxies: who is believed, who is refused, what is told to the application."""
+"""mTLS on both sides of a pair of proxies: who is believed, who is refused, what the application is told."""
 
 import asyncio
 import ssl
@@ -174,6 +174,16 @@ async def test_a_new_certificate_serves_new_connections_and_old_ones_go_on(proxy
     assert len(hashes) == 2
 
 
+async def answer_over_tls(port, context):
+    """With TLS 1.3 a client learns only after its handshake that it is not wanted."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        return await reader.read()
+    except OSError:
+        return b""
+
+
 async def test_a_client_without_or_with_a_foreign_certificate_is_refused(proxy, pair, secrets_of):
     await pair()
     foreign = TlsContexts()
@@ -182,11 +192,7 @@ async def test_a_client_without_or_with_a_foreign_certificate_is_refused(proxy, 
     contexts = [anonymous, foreign.client(UpstreamTls("x", ("istio",)))]
     for context in contexts:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with pytest.raises(OSError, match=r".*"):
-            reader, writer = await asyncio.open_connection("127.0.0.1", pair.inner, ssl=context)
-            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            if not await reader.read():
-                raise ConnectionResetError
+        assert await answer_over_tls(pair.inner, context) == b""
     assert pair.origin.requests == []
 
 

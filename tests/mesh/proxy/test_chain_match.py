@@ -1,0 +1,51 @@
+from mesh.model.listener import FilterChain, FilterChainMatch, TcpProxy
+from mesh.model.tls import DownstreamTls
+from mesh.proxy.chain_match import choose_chain, needs_bytes
+from mesh.proxy.connection_info import ConnectionInfo
+
+
+def chain(name, **match):
+    return FilterChain(name, TcpProxy("p", "c"), FilterChainMatch(**match))
+
+
+def chosen(chains, default=None, **info):
+    port = info.pop("port", 80)
+    found = choose_chain(chains, default, ConnectionInfo(local=("10.0.0.1", port), **info))
+    return found.name if found is not None else None
+
+
+def test_the_port_goes_first_and_there_is_no_way_back():
+    chains = [chain("tls", transport_protocol="tls"), chain("9080", destination_port=9080)]
+    assert chosen(chains, port=9080, transport_protocol="tls") == "9080"
+    assert chosen(chains, port=1, transport_protocol="tls") == "tls"
+    narrow = [chain("any"), chain("9080 tls", destination_port=9080, transport_protocol="tls")]
+    assert chosen(narrow, port=9080) is None
+    assert chosen(narrow, chain("default"), port=9080) == "default"
+
+
+def test_server_names_exact_then_longest_suffix_then_none():
+    chains = [
+        chain("exact", server_names=("a.b.c",)),
+        chain("long", server_names=("*.b.c",)),
+        chain("short", server_names=("*.c",)),
+        chain("none"),
+    ]
+    names = {"a.b.c": "exact", "x.b.c": "long", "x.y.c": "short", "d": "none", "": "none"}
+    assert {name: chosen(chains, server_name=name) for name in names} == names
+
+
+def test_permissive_tells_by_transport_and_application_protocol():
+    chains = [
+        chain("mtls", transport_protocol="tls", application_protocols=("istio",)),
+        chain("tls", transport_protocol="tls"),
+        chain("plain", transport_protocol="raw_buffer"),
+    ]
+    assert chosen(chains, transport_protocol="tls", application_protocols=("istio", "h2")) == "mtls"
+    assert chosen(chains, transport_protocol="tls", application_protocols=("h2",)) == "tls"
+    assert chosen(chains) == "plain"
+
+
+def test_bytes_are_needed_only_to_tell_chains_apart():
+    assert not needs_bytes([chain("a", destination_port=1)])
+    assert needs_bytes([chain("a", transport_protocol="tls")])
+    assert needs_bytes([FilterChain("a", TcpProxy("p", "c"), tls=DownstreamTls(()))])

@@ -1,0 +1,172 @@
+"""Bytes through the proxy: half-close, refusals, the original destination, hand-off, the loop guard."""
+
+import asyncio
+
+import pytest
+
+from mesh.model.cluster import Cluster
+from mesh.model.listener import FilterChain, FilterChainMatch, Listener, TcpProxy
+from mesh.model.resources import Resources
+from mesh.model.route import DirectResponse, Route, RouteMatch
+from mesh.proxy import accepted
+
+HOST = "127.0.0.1"
+
+
+def tcp_chain(cluster, match=None, name="tcp"):
+    return FilterChain(name, TcpProxy(name, cluster), match or FilterChainMatch())
+
+
+@pytest.fixture
+async def reverser():
+    """A server that answers, reversed, what it got until its client closed its side."""
+
+    async def serve(reader, writer):
+        writer.write((await reader.read())[::-1])
+        writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+async def test_half_close_keeps_the_other_direction(proxy, make, reverser):
+    port = make.free_port()
+    listener = Listener("l", HOST, port, (tcp_chain("c"),))
+    proxy.config.apply(Resources((make.cluster("c", reverser),), listeners=(listener,)))
+    client = await proxy.client(port)
+    client.send(b"hello " * 100_000)
+    client.writer.write_eof()
+    assert await client.closed() == (b"hello " * 100_000)[::-1]
+    await proxy.until(
+        lambda: proxy.worker.stats.counter("tcp.tcp.downstream_cx_rx_bytes_total").value == 600_000
+    )
+    assert proxy.worker.clusters["c"].breaker.connections == 0
+
+
+async def test_a_server_may_speak_first(proxy, make):
+    async def greet(reader, writer):
+        writer.write(b"220 hello\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(greet, HOST, 0)
+    port = make.free_port()
+    listener = Listener("l", HOST, port, (tcp_chain("c"),))
+    target = server.sockets[0].getsockname()[1]
+    proxy.config.apply(Resources((make.cluster("c", target),), listeners=(listener,)))
+    client = await proxy.client(port)
+    assert await client.reader.readuntil(b"\r\n") == b"220 hello\r\n"
+    client.writer.close()
+    server.close()
+
+
+@pytest.mark.parametrize("ports", [(), None])
+async def test_nowhere_to_go_closes_the_connection(proxy, make, ports):
+    port = make.free_port()
+    cluster = make.cluster("c", *(ports if ports is not None else (make.free_port(),)))
+    proxy.config.apply(Resources((cluster,), listeners=(Listener("l", HOST, port, (tcp_chain("c"),)),)))
+    client = await proxy.client(port)
+    client.send(b"x")
+    assert await client.closed() == b""
+
+
+async def test_a_slow_dial_does_not_stall_accepting(proxy, make, reverser):
+    port, other = make.free_port(), make.free_port()
+    unreachable = Cluster("slow", "STATIC", load_assignment=make.endpoints("slow", 9), connect_timeout_s=5.0)
+    far = unreachable.load_assignment.localities[0].endpoints[0]
+    assignment = type(unreachable.load_assignment)(
+        "slow", (type(unreachable.load_assignment.localities[0])((type(far)("10.255.255.1", 9),)),)
+    )
+    listeners = (
+        Listener("slow", HOST, port, (tcp_chain("slow"),)),
+        Listener("l", HOST, other, (tcp_chain("c"),)),
+    )
+    slow = Cluster("slow", "STATIC", load_assignment=assignment)
+    proxy.config.apply(Resources((slow, make.cluster("c", reverser)), listeners=listeners))
+    waiting = await proxy.client(port)
+    waiting.send(b"x")
+    client = await proxy.client(other)
+    client.send(b"ab")
+    client.writer.write_eof()
+    assert await client.closed() == b"ba"
+
+
+@pytest.fixture
+def redirected(monkeypatch):
+    """What SO_ORIGINAL_DST would say of every connection that asks for it."""
+
+    def to(address):
+        monkeypatch.setattr(accepted, "original_destination", lambda _: address)
+
+    return to
+
+
+def virtual_outbound(port):
+    return Listener(
+        "virtualOutbound", HOST, port, (), direction="OUTBOUND", use_original_dst=True,
+        default_filter_chain=tcp_chain("PassthroughCluster"),
+    )  # fmt: skip
+
+
+async def test_what_nobody_takes_passes_through_to_where_it_was_going(proxy, make, redirected, reverser):
+    port = make.free_port()
+    passthrough = Cluster("PassthroughCluster", "ORIGINAL_DST", lb_policy="CLUSTER_PROVIDED")
+    proxy.config.apply(Resources((passthrough,), listeners=(virtual_outbound(port),)))
+    redirected((HOST, reverser))
+    client = await proxy.client(port)
+    client.send(b"abc")
+    client.writer.write_eof()
+    assert await client.closed() == b"cba"
+
+
+async def test_a_connection_to_ourselves_is_no_loop(proxy, make, redirected):
+    port = make.free_port()
+    passthrough = Cluster("PassthroughCluster", "ORIGINAL_DST", lb_policy="CLUSTER_PROVIDED")
+    proxy.config.apply(Resources((passthrough,), listeners=(virtual_outbound(port),)))
+    for destination in ((HOST, port), None):
+        redirected(destination)
+        client = await proxy.client(port)
+        client.send(b"abc")
+        assert await client.closed() == b""
+    assert proxy.worker.stats.counter("cluster.PassthroughCluster.upstream_cx_total").value == 0
+
+
+async def test_a_redirected_connection_is_handed_to_the_listener_of_its_destination(proxy, make, redirected):
+    port = make.free_port()
+    routing = [make.routes(Route(RouteMatch(), DirectResponse(code))) for code in (201, 202)]
+    listeners = []
+    for address, found in zip(("10.1.1.1", "0.0.0.0"), routing, strict=True):
+        like = make.outbound(9080, found)
+        listeners.append(
+            Listener(f"{address}_9080", address, 9080, like.filter_chains, "OUTBOUND", bind_to_port=False)
+        )
+    proxy.config.apply(Resources(listeners=(virtual_outbound(port), *listeners)))
+    for destination, status in ((("10.1.1.1", 9080), 201), (("10.9.9.9", 9080), 202)):
+        redirected(destination)
+        client = await proxy.client(port)
+        assert (await client.get())[0] == status
+    assert proxy.entries[0].downstream_local_address == "10.1.1.1:9080"
+
+
+async def test_inbound_chains_choose_by_the_port_it_was_going_to(proxy, make, redirected):
+    port = make.free_port()
+    chains = [
+        FilterChain(
+            str(number),
+            make.outbound(1, make.routes(Route(RouteMatch(), DirectResponse(code))))
+            .filter_chains[0]
+            .network_filter,
+            FilterChainMatch(number),
+        )
+        for number, code in ((9080, 201), (9090, 202))
+    ]
+    listener = Listener("virtualInbound", HOST, port, tuple(chains), "INBOUND", original_dst=True)
+    proxy.config.apply(Resources(listeners=(listener,)))
+    for number, status in ((9080, 201), (9090, 202)):
+        redirected(("10.0.0.1", number))
+        client = await proxy.client(port)
+        assert (await client.get())[0] == status
+    redirected(("10.0.0.1", 1))
+    client = await proxy.client(port)
+    assert await client.closed() == b""
