@@ -36,13 +36,8 @@ PREFIX = b"upstream connect error or disconnect/reset before headers. reset reas
             "UF",
             "upstream_reset_before_response_started"
             "{remote_connection_failure|delayed_connect_error:_Connection_refused}",
-            PREFIX(
-                failure.OVERFLOW,
-                503,
-                "UO",
-                "upstream_reset_before_response_started{overflow}",
-                PREFIX + b"overflow",
-            ),
+            PREFIX + b"remote connection failure, "
+            b"transport failure reason: delayed connect error: Connection refused",
         ),
         (
             Failure(Kind.CONNECTION_TERMINATION, Stage.SEND, False),
