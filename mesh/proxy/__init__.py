@@ -1,1 +1,61 @@
-"""proxy"""
+"""The sidecar's data plane (Envoy's role), its files in the order in which a request meets them.
+
+    server           the parts wired together; a sidecar's life
+    listener         a socket, its filter chains, its connections
+    accepted         a connection until it is known what it is
+    original_dst     where it was going before it was redirected
+    sniff            what it begins with: TLS, and for whom
+    chain_match      which filter chain takes it (pure)
+    chain            a filter chain at run time
+    tls              TLS between the socket and the protocol on it
+    tls_contexts     SSL contexts from the workload's secrets
+    peer_certificate what the other side's certificate says (pure)
+    connection_info  what is known of a connection
+    http_manager     what the HTTP connections of a chain share
+    connection       a client's HTTP connection: one request after the other
+    exchange         a request's biography
+    exchange_state   what is known of it on the way
+    heads            what is put on and taken off its heads
+    route            virtual host, route, weighted cluster (pure)
+    matching         compiled string matches (pure)
+    mutation         compiled header mutations (pure)
+    rewrite          redirects and rewrites (pure)
+    filters/         peer metadata, faults
+    request_body     its body: framed, counted, kept (pure)
+    timeout          its time limits
+    attempts         its further attempts
+    retry            whether there is one (pure)
+    cluster          endpoints, balancer, breaker of a cluster
+    cluster_stats    a cluster's counters
+    balance          which endpoint (pure)
+    breaker          how much at one time
+    pool             the connections to an endpoint
+    dial             how they are made
+    upstream         one of them
+    failure          why there is no answer (pure)
+    reply            what the client is told then (pure)
+    flags            Envoy's response flags (pure)
+    tcp_proxy        connections that are only bytes
+    relay            bytes there and back
+    access_record    a finished exchange as an entry
+    sinks            where entries go:
+    access_log       ... Istio's line in a file
+    als              ... Envoy's access log service
+    istio_stats      ... Istio's standard metrics
+
+Beside the road:
+
+    __main__, bootstrap  the command line and the static configuration
+    config           the dynamic configuration, taken whole
+    worker           what one event loop shares
+    timers           coarse timers
+    stats            counters and gauges
+    drain            leaving without losing a request
+    view             the running proxy as admin sees it
+    admin_view       ... as a protocol
+    admin, admin_http, admin_pages, config_dump, health, metrics_server
+                     the ports that tell about it
+    exposition, istio_exposition
+                     metrics as Prometheus text
+    agent/           certificates, the way to the control plane, Envoy as the other engine
+"""
