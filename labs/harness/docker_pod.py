@@ -1,10 +1,10 @@
-"""One pod of a run in the engine: its pause container, its sidecar, its app. Blocking calls; no waiting for readiness."""
+"""One pod of a run in the engine: its pause container, its sidecar, its app. Every call blocks."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import docker
 from docker.errors import APIError, DockerException
@@ -94,10 +94,16 @@ def identity(container: Container) -> Identity:
     return Identity(container.id or "", container.attrs["State"]["StartedAt"])
 
 
+def run_inside(container: Container, argv: Sequence[str], user: str) -> tuple[int, str]:
+    """Exit status and output of a command in a running container."""
+    done = container.exec_run(list(argv), user=user)
+    return int(done.exit_code or 0), cast("bytes", done.output).decode(errors="replace")
+
+
 def memory(container: Container, user: str) -> int:
     """Bytes of its processes, shared pages by their share; 0 when it does not run. ``user`` may read them."""
     try:
-        output = container.exec_run(list(ALL_PSS), user=user).output
+        _, text = run_inside(container, ALL_PSS, user)
     except APIError:
         return 0
-    return sum(int(kilobytes) for kilobytes in PSS.findall(output.decode(errors="replace"))) * 1024
+    return sum(map(int, PSS.findall(text))) * 1024

@@ -2,8 +2,9 @@
 
     pod = pause container (owns the namespace and the names) + sidecar + app + the commands a lab runs in it
 
-A run owns one network; every container and the network carry the run's label, and are removed by it. The host
-reaches containers by their addresses on that network: no port of the host is taken, so runs stand side by side.
+A run owns one network; every container and the network carry the run's label, and are removed by it. The
+host reaches containers by their addresses on that network: no port of the host is taken, so runs stand side
+by side.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from labs.harness.docker_command import DockerCommand
-from labs.harness.docker_pod import DockerPod, Engine, check, identity, memory, start
+from labs.harness.docker_pod import DockerPod, Engine, check, identity, memory, run_inside, start
 from labs.harness.eventually import NotInTime, eventually
 from labs.harness.runtime import MESHCTL, ControlPlane, Identity, Part, RuntimeFailure, RuntimeOptions
 from labs.harness.topology import Topology, Workload
@@ -180,7 +181,7 @@ class DockerRuntime:
         container = self._running(self._istiod.app, pod.CONTROL_PLANE)
 
         def kill() -> None:
-            container.exec_run(list(KILL_ALL), user=pod.PROXY_USER)
+            run_inside(container, KILL_ALL, pod.PROXY_USER)
             container.wait(timeout=DEATH_TIMEOUT_S)
 
         await self._call(kill)
@@ -253,10 +254,10 @@ class DockerRuntime:
         """Ask on loopback, which no rule redirects: a health check is no request of the mesh."""
         sidecar, app = self._running(each.sidecar, "sidecar"), self._running(each.app, "app")
         seconds = f"{self._options.ready_timeout_s:g}"
-        done = sidecar.exec_run([*PROBE, url, seconds], user=pod.PROXY_USER)
-        if done.exit_code != 0:
+        status, text = run_inside(sidecar, [*PROBE, url, seconds], pod.PROXY_USER)
+        if status != 0:
             check(app)
-            raise RuntimeFailure(f"{each.workload.name}: {done.output.decode(errors='replace').strip()}")
+            raise RuntimeFailure(f"{each.workload.name}: {text.strip()}")
 
     async def exec(
         self, pod: str, argv: Sequence[str], env: Mapping[str, str] | None = None
@@ -338,7 +339,7 @@ class DockerRuntime:
     def _reason(self, container: Container, url: str, late: str) -> str:
         """It may be well, and only out of reach: a rootless engine, or one in a virtual machine."""
         inside = url.replace(url.partition("//")[2].partition(":")[0], "127.0.0.1")
-        if container.exec_run([*PROBE, inside], user=pod.PROXY_USER).exit_code == 0:
+        if run_inside(container, [*PROBE, inside], pod.PROXY_USER)[0] == 0:
             return (
                 f"{container.name} is ready, but this machine does not reach containers by their address "
                 "(a rootless engine, or one in a virtual machine); use --runtime process"

@@ -68,7 +68,7 @@ def base_image(client: docker.DockerClient, say: Say) -> str:
 
 def is_there(client: docker.DockerClient, name: str) -> bool:
     try:
-        client.api.inspect_image(name)
+        client.images.get(name)
     except ImageNotFound:
         return False
     return True

@@ -1,7 +1,7 @@
 """Reading and writing compose files, so that what is written means the same from any directory. Pure.
 
-Read as YAML 1.2, as compose v2 does (``22:22`` is text, not 1342); written by a YAML 1.1 writer, which quotes what
-docker-compose 1.29 would otherwise read as a number or a truth value.
+Read as YAML 1.2, as compose v2 does (``22:22`` is text, not 1342); written by a YAML 1.1 writer, which quotes
+what docker-compose 1.29 would otherwise read as a number or a truth value.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def rooted(document: Document, folder: Path) -> Document:
-    """The same document, in place, with absolute paths for what compose takes from the file's own directory."""
+    """The same document, in place, with absolute paths where compose starts from the file's directory."""
     for service in (document.get("services") or {}).values():
         if isinstance(service, dict):
             _root_service(service, folder)

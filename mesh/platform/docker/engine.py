@@ -62,9 +62,10 @@ def is_orphan(marks: Mapping[str, str]) -> bool:
 
 def sweep(client: docker.DockerClient) -> list[str]:
     """Remove what killed runs left; gives their ids."""
-    found = client.containers.list(all=True, filters={"label": OWNER_LABEL})
-    found += client.networks.list(filters={"label": OWNER_LABEL})  # type: ignore[arg-type]
-    marked = [thing.attrs.get("Labels") or thing.attrs["Config"]["Labels"] for thing in found]
+    containers = client.containers.list(all=True, filters={"label": OWNER_LABEL}, ignore_removed=True)
+    networks = client.networks.list(filters={"label": OWNER_LABEL})
+    marked = [container.labels for container in containers]
+    marked += [network.attrs.get("Labels") or {} for network in networks]
     runs = sorted({marks[RUN_LABEL] for marks in marked if is_orphan(marks) and RUN_LABEL in marks})
     for run in runs:
         remove_run(client, run)
@@ -73,13 +74,15 @@ def sweep(client: docker.DockerClient) -> list[str]:
 
 def remove_run(client: docker.DockerClient, run: str) -> None:
     """Remove every container, network and volume of a run. Raises EngineError for what stays."""
-    wanted = {"label": f"{RUN_LABEL}={run}"}
+    wanted: dict[str, str | list[str] | bool] = {"label": f"{RUN_LABEL}={run}"}
     for container in client.containers.list(all=True, filters=wanted, ignore_removed=True):
         remove_container(client, container.id or "")
     left = []
-    for thing in (*client.networks.list(filters=wanted), *client.volumes.list(filters=wanted)):
+    networks = [network.remove for network in client.networks.list(filters=wanted)]
+    volumes = [volume.remove for volume in client.volumes.list(filters=wanted)]
+    for remove in (*networks, *volumes):
         try:
-            thing.remove()
+            remove()
         except NotFound:
             pass
         except APIError as error:

@@ -2,9 +2,9 @@
 
     python -m mesh.platform.docker.identities --data-dir /var/lib/mesh default/bookinfo-reviews=/identity/...
 
-Run once beside the control plane, before the sidecars. Every directory is a volume that the sidecars of one account
-alone mount, so that none sees another's token; it gets ``token`` (mode 0400, the sidecar's user) and
-``root-cert.pem``. Each file is put in place by a rename: a reader sees the old one or the new one, whole.
+Run once beside the control plane, before the sidecars. Every directory is a volume that the sidecars of one
+account alone mount, so that none sees another's token; it gets ``token`` (mode 0400, the sidecar's user)
+and ``root-cert.pem``. Each file is put in place by a rename: a reader sees the old one or the new one, whole.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     base image (base_image.py) -> dependencies (compose/Dockerfile.base) -> source (compose/Dockerfile)
 
-The source is copied in and the tag is the hash of all that went in: a container runs exactly the code its name
-says, whatever is edited meanwhile. A changed source costs one layer, about two seconds.
+The source is copied in and the tag is the hash of all that went in: a container runs exactly the code its
+name says, whatever is edited meanwhile. A changed source costs one small layer.
 
     python -m mesh.platform.docker.image        build it if need be, print its name
 """
@@ -24,6 +24,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, ContainerError
 
+from mesh.model.version import VERSION
 from mesh.platform.docker.base_image import ImageError, Say, base_image, is_there
 from mesh.platform.docker.engine import EngineError, connect
 from mesh.platform.docker.wheelhouse import (
@@ -38,11 +39,12 @@ from mesh.platform.docker.wheelhouse import (
 ROOT = Path(__file__).parents[3]  # of the checkout
 REPOSITORY = "mesh-labs"
 DEPENDENCIES = "mesh-labs-base"
-SOURCE_PACKAGES = ("mesh", "labs")
+SOURCE_PACKAGES = ("mesh", "labs", "loadtests")
 SOURCE_SUFFIXES = {".py", ".yaml", ".md", ".html", ".typed"}
 IMAGES_KEPT = 5  # of a repository; older ones that no container uses are removed
 BUILD_STAGE = "mesh-labs.stage=build"  # of Dockerfile.base: half a gigabyte of no further use
 OLDEST_PYTHON = (3, 11)
+METADATA = f"Metadata-Version: 2.1\nName: mesh-labs\nVersion: {VERSION}\n"  # for importlib.metadata
 MESHCTL = '#!/bin/sh\nexec python -m mesh.ctl.main "$@"\n'
 PROBE = (
     "import sys, platform; print(*sys.version_info[:2], platform.machine(), platform.libc_ver()[1] or '-')"
@@ -83,7 +85,7 @@ def _dependencies(client: docker.DockerClient, say: Say) -> str:
         "Dockerfile": dockerfile,
         "requirements.txt": "\n".join(wanted).encode(),
     }
-    identity = (client.api.inspect_image(base)["Id"], *versions)
+    identity = (str(client.images.get(base).id), *versions)
     name = f"{DEPENDENCIES}:{content_hash(files, *identity)}"
     if is_there(client, name):
         return name
@@ -120,11 +122,12 @@ def source_files(root: Path) -> dict[str, bytes | Path]:
     files: dict[str, bytes | Path] = {
         "Dockerfile": root / "compose" / "Dockerfile",
         "bin/meshctl": MESHCTL.encode(),
+        f"mesh_labs-{VERSION}.dist-info/METADATA": METADATA.encode(),
     }
     for package in SOURCE_PACKAGES:
         for path in (root / package).rglob("*"):
             if path.suffix in SOURCE_SUFFIXES and "labs/.runs/" not in path.as_posix() and path.is_file():
-                files[path.relative_to(root).as_posix()] = path
+                files[path.relative_to(root).as_posix()] = path.read_bytes()  # once: it may be edited now
     return files
 
 

@@ -1,9 +1,9 @@
 """Sidecars for a compose file: compose document in, compose document out. Pure.
 
-A service ``reviews-v1`` becomes three: ``reviews-v1-pod`` (pause container; takes over networks, ports, hostname and
-names), ``reviews-v1-sidecar``, and ``reviews-v1`` itself, moved into the pod's network namespace and held until its
-sidecar is ready. A control plane and the one-shot that hands out tokens are added. Everything else stays as it was.
-Understood by docker-compose 1.29 and by compose v2.
+A service ``reviews-v1`` becomes three: ``reviews-v1-pod`` (pause container; takes over networks, ports,
+hostname and names), ``reviews-v1-sidecar``, and ``reviews-v1`` itself, moved into the pod's network namespace
+and held until its sidecar is ready. A control plane and the one-shot that hands out tokens are added.
+Everything else stays as it was. Understood by docker-compose 1.29 and by compose v2.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _pod(workload: Workload, raw: Document, injected: list[str], options: Option
 
 
 def _with_alias(networks: Any, alias: str) -> Document:
-    """The networks in long form; on each the pod answers to the service's own name too, as the service did."""
+    """The networks in long form; on each the pod answers to the service's own name, as the service did."""
     if not networks:
         networks = ["default"]
     if isinstance(networks, list):

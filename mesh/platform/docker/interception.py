@@ -1,13 +1,13 @@
 """iptables rules that lead a pod's TCP traffic through its sidecar. Pure: options -> rules.
 
-Chains, ports and options are those of Istio's istio-iptables, in table ``nat`` of the pod's own network namespace:
+Chains, ports and options are those of Istio's istio-iptables, in table ``nat`` of the pod's own namespace:
 
     PREROUTING -> ISTIO_INBOUND  -> ISTIO_IN_REDIRECT  (to 15006)    what comes from other pods
     OUTPUT     -> ISTIO_OUTPUT   -> ISTIO_REDIRECT     (to 15001)    what the application calls
 
-Exempt are the sidecar's own connections (by uid and gid), loopback, and the sidecar's own ports. UDP, and with it
-DNS, is untouched. The restore text flushes and fills our chains in one commit, the jumps to them are made once:
-applying it all again changes nothing, and rules of others (Docker's DNS) stay.
+Exempt are the sidecar's own connections (by uid and gid), loopback, and the sidecar's own ports. UDP (and so
+DNS) is untouched. The restore text flushes and fills our chains in one commit, the jumps to them are made
+once: applying it all again changes nothing, and rules of others (Docker's DNS) stay.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Interception:
     inbound_ports: tuple[str, ...] = ()
 
 
-# annotation (after its prefix) -> field, in Istio's spelling; the command line's options are derived from the fields
+# annotation (after its prefix) -> field, in Istio's spelling; the entry's options are named after the fields
 ANNOTATION_FIELDS = {
     "includeInboundPorts": "include_inbound_ports",
     "excludeInboundPorts": "exclude_inbound_ports",

@@ -1,6 +1,6 @@
 """The containers that make a pod and a mesh, in compose's words. Pure.
 
-    <name>-pod      the pause container: owns the network namespace, so that the app and the sidecar may come and go
+    <name>-pod      the pause container: owns the network namespace, while app and sidecar come and go
     <name>-sidecar  takes over the namespace's traffic, then forwards it as uid 1337
     <name>          the application, in the same namespace
     istiod          the control plane
@@ -12,6 +12,7 @@ No container is privileged; each names the few capabilities it needs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from labs.harness.topology import Workload, port_argument
@@ -57,14 +58,14 @@ def sidecar(
     workload: Workload,
     *,
     dataplane: str = "python",
-    interception: Interception = Interception(),
+    interception: Interception | None = None,
     control_plane: str = CONTROL_PLANE_ADDRESS,
     entry: Sequence[str] = MESHCTL,
     drain_duration_s: float = 5.0,
 ) -> Service:
     """``entry`` stands in front of ``proxy ...``. The caller adds the network and the identity."""
     takeover = ["python", "-m", "mesh.platform.docker.sidecar", "--control-plane", control_plane]
-    takeover += [*arguments(_with_ports(interception, workload)), "--"]
+    takeover += [*arguments(_with_ports(interception or Interception(), workload)), "--"]
     return {
         "image": image,
         "command": [*takeover, *entry, *proxy_arguments(workload, dataplane, drain_duration_s)],
@@ -79,9 +80,7 @@ def sidecar(
 
 
 def _with_ports(interception: Interception, workload: Workload) -> Interception:
-    ports = tuple(str(port.target_port) for port in workload.ports)
-    given = {field: getattr(interception, field) for field in Interception.__slots__}
-    return Interception(**given | {"inbound_ports": ports})
+    return replace(interception, inbound_ports=tuple(str(port.target_port) for port in workload.ports))
 
 
 def proxy_arguments(workload: Workload, dataplane: str, drain_duration_s: float) -> list[str]:

@@ -1,7 +1,7 @@
 """Wait until a local URL answers 200: ``python -m mesh.platform.docker.probe URL [SECONDS]``.
 
-The health check of sidecars and control plane, so it is kept light: no HTTP library, and one attempt by default.
-Exit status 0 when it answered, 1 when not within the time.
+The health check of sidecars and control plane, so it is kept light: no HTTP library, and one attempt by
+default. Exit status 0 when it answered, 1 when not within the time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A container in compose's words (``pod.py``) as the arguments of the Docker SDK's ``containers.create``. Pure.
+"""A container in compose's words (``pod.py``) as arguments of the Docker SDK's ``containers.create``. Pure.
 
 Only what this project writes is understood; anything else is an error, so that nothing is silently left out.
 """
@@ -15,7 +15,7 @@ SAME = (
 
 
 def arguments(service: Mapping[str, Any], **also: Any) -> dict[str, Any]:
-    """The keyword arguments; ``also`` are the SDK's own. Raises ValueError for a key without a translation."""
+    """The keyword arguments; ``also`` are the SDK's own. Raises ValueError for a key it cannot translate."""
     made: dict[str, Any] = {}
     for key, value in service.items():
         if key in SAME:

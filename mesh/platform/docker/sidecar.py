@@ -1,4 +1,4 @@
-"""The entry of a sidecar container: takes over the pod's traffic as root, then becomes the sidecar as uid 1337.
+"""The entry of a sidecar container: takes over the pod's traffic as root, then goes on as uid 1337.
 
     python -m mesh.platform.docker.sidecar --control-plane istiod:15012 [interception options] -- COMMAND ...
 
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from mesh.platform.docker.interception import (
     IPTABLES,
@@ -100,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
     for field in Interception.__slots__:
         made.add_argument(
             f"--{field.replace('_', '-')}",
-            type=lambda text, field=field: parse_list(field, text),
+            type=partial(parse_list, field),
             default=getattr(standard, field),
             metavar="LIST",
         )

@@ -1,7 +1,8 @@
-"""The wheelhouse: every wheel an image needs, fetched on the host, so that building the image needs no network.
+"""The wheelhouse: every wheel an image needs, fetched on the host, so that the build needs no network.
 
 Wheels are chosen for the image's Python and C library, not the host's; the versions are those of the running
-installation where it has them, so that a container runs what the tests ran. Kept in the user's cache by content hash.
+installation where it has them, so that a container runs what the tests ran. Kept in the user's cache by
+content hash.
 """
 
 from __future__ import annotations
