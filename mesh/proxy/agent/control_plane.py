@@ -6,6 +6,8 @@ is read from its file every time, so a token renewed on disk is used by the next
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,27 +33,46 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
 )
 
 
-class _BearerToken(grpc.AuthMetadataPlugin):  # type: ignore[misc]
-    """gRPC asks it for each call, on a thread of its own."""
+class _Authorized:
+    """A channel whose every call carries the token that is in the file when the call begins.
 
-    def __init__(self, token_file: Path) -> None:
-        self.token_file = token_file
+    Not gRPC's call credentials: they ask for the token on a thread of their own, and a channel that is closed
+    while one is on its way can wait for that thread while holding the interpreter's lock: a deadlock.
+    """
 
-    def __call__(self, context: Any, callback: Any) -> None:
-        try:
-            token = self.token_file.read_text().strip()
-        except OSError as unreadable:
-            callback((), unreadable)
-        else:
-            callback((("authorization", f"Bearer {token}"),), None)
+    def __init__(self, channel: grpc.aio.Channel, token_file: Path) -> None:
+        self._channel = channel
+        self._token_file = token_file
+
+    async def __aenter__(self) -> _Authorized:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    def unary_unary(self, *method: Any, **codecs: Any) -> Callable[..., Any]:
+        return partial(self._call, self._channel.unary_unary(*method, **codecs))
+
+    def stream_unary(self, *method: Any, **codecs: Any) -> Callable[..., Any]:
+        return partial(self._call, self._channel.stream_unary(*method, **codecs))
+
+    def stream_stream(self, *method: Any, **codecs: Any) -> Callable[..., Any]:
+        return partial(self._call, self._channel.stream_stream(*method, **codecs))
+
+    def _call(self, begin: Callable[..., Any], *request: Any, **options: Any) -> Any:
+        """Raises OSError when the token's file cannot be read."""
+        token = self._token_file.read_text().strip()
+        return begin(*request, metadata=(("authorization", f"Bearer {token}"),), **options)
 
 
 def open_channel(bootstrap: Bootstrap) -> grpc.aio.Channel:
     """A channel to the control plane; nothing is sent until the first call.
 
-    Raises OSError when the root certificate's file cannot be read.
+    Raises OSError when the root certificate's file cannot be read, and so does a call with the token's.
     """
     tls = grpc.ssl_channel_credentials(bootstrap.root_cert.read_bytes())
-    token = grpc.metadata_call_credentials(_BearerToken(bootstrap.token_file))
-    credentials = grpc.composite_channel_credentials(tls, token)
-    return grpc.aio.secure_channel(bootstrap.control_plane, credentials, options=_OPTIONS)
+    channel = grpc.aio.secure_channel(bootstrap.control_plane, tls, options=_OPTIONS)
+    return _Authorized(channel, bootstrap.token_file)

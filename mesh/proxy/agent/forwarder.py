@@ -88,10 +88,9 @@ class Forwarder(grpc.GenericRpcHandler):  # type: ignore[misc]
             await context.abort(grpc.StatusCode.UNAVAILABLE, "this sidecar is leaving")
         try:
             self._channel = self._channel or self._open_channel()
-        except OSError as failure:  # the root certificate's file is not there (yet)
+            return self._channel.stream_stream(method)()
+        except OSError as failure:  # the root certificate's file, or the token's, is not there (yet)
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(failure))
-        assert self._channel is not None
-        return self._channel.stream_stream(method)()
 
 
 async def _send(requests: AsyncIterator[bytes], call: Any) -> None:
