@@ -55,5 +55,6 @@ if __name__ == "__main__":
     host, users, rate = sys.argv[1:4]
     os.environ[RATE_PER_USER] = str(float(rate) / int(users))
     sys.argv[1:] = ["-f", __file__, "--headless", "--host", host, "--users", users, "--spawn-rate", users]
+    sys.argv += ["--stop-timeout", "5"]  # seconds: a request in flight is waited for
     sys.argv += ["--loglevel", "WARNING", "--only-summary"]
     main()
