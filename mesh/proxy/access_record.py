@@ -32,7 +32,7 @@ def make_entry(exchange: Exchange, duration_s: float) -> AccessLogEntry:
         duration_s,
         request.method.decode(),
         request.path.decode("latin-1"),
-        "HTTP/1.0" if request.http10 else "HTTP/1.1",
+        "HTTP/1.0" if request.http10 else exchange.downstream.protocol,
         request.authority.decode("latin-1"),
         exchange.status,
         exchange.flags,

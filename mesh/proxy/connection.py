@@ -13,10 +13,12 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from mesh.http.errors import RequestError
-from mesh.http.message import Framing, Request
+from mesh.http.message import Framing, Request, Response
 from mesh.http.request_parser import RequestParser
+from mesh.http.serialize import CONTINUE, LAST_CHUNK, chunk
 from mesh.proxy.connection_info import ConnectionInfo
 from mesh.proxy.exchange import Exchange
+from mesh.proxy.heads import frame_response, make_response_head
 from mesh.proxy.reply import reply_to_bad_request
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ LINGER_S = 1.0
 
 class DownstreamConnection(asyncio.Protocol):
     """``draining``: the next response is the last. Its listener finds it in the chain's ``live``."""
+
+    protocol = "HTTP/1.1"
 
     __slots__ = (
         "_broken",
@@ -116,6 +120,25 @@ class DownstreamConnection(asyncio.Protocol):
                 self.resume_reading()
             elif self.draining and not requests and not self.parser.in_message:
                 self.close()
+
+    # what an exchange sends
+
+    def send_continue(self) -> None:
+        self.write(CONTINUE)
+
+    def send_head(self, exchange: Exchange, response: Response) -> None:
+        """A response's head, with what there is of its body, in one write."""
+        if response.framing is not Framing.LENGTH:
+            frame_response(exchange, response)
+        head = make_response_head(exchange, response.fields, response)
+        exchange.header_bytes_sent = len(head)
+        self.write(head + _take_body(exchange, response))
+
+    def send_body(self, exchange: Exchange, response: Response) -> None:
+        """More of the body, or its end."""
+        body = _take_body(exchange, response)
+        if body:
+            self.write(body)
 
     def exchange_done(self, exchange: Exchange, now: float) -> None:
         """The response is written; the connection is free for the next request, or has to go."""
@@ -218,3 +241,12 @@ class DownstreamConnection(asyncio.Protocol):
             self.exchange.resume_response()
         elif not self._closing:
             self._serve()
+
+
+def _take_body(exchange: Exchange, response: Response) -> bytes:
+    """What has arrived of it, framed."""
+    body = response.take_body()
+    exchange.bytes_sent += len(body)
+    if exchange.is_chunked:
+        body = chunk(body) + LAST_CHUNK if response.complete else chunk(body)
+    return body

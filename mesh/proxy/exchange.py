@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from mesh.http.fields import HOP_BY_HOP, remove_hop_by_hop
 from mesh.http.message import Framing, Response
-from mesh.http.serialize import CONTINUE, LAST_CHUNK, chunk, request_head
 from mesh.proxy import failure as failures
 from mesh.proxy.access_record import make_entry
 from mesh.proxy.attempts import KEEP_ALIVE_RACE, Attempts
@@ -25,7 +24,7 @@ from mesh.proxy.exchange_state import ExchangeState
 from mesh.proxy.failure import Failure, Stage
 from mesh.proxy.filters.chain import RequestStep
 from mesh.proxy.flags import join_flags
-from mesh.proxy.heads import clean_request, frame_response, make_response_head
+from mesh.proxy.heads import clean_request
 from mesh.proxy.mutation import Mutation
 from mesh.proxy.reply import RETRY_LIMIT_EXCEEDED, Reply, details_of, flag_of, reply_for
 from mesh.proxy.request_body import RequestBody
@@ -105,7 +104,7 @@ class Exchange(ExchangeState):
         if timeouts is not None and request.complete:
             timeouts.request_complete()
         if request.expects_continue and not request.complete:
-            self.downstream.write(CONTINUE)
+            self.downstream.send_continue()
         if request.framing is not Framing.NONE:
             self.body = RequestBody(request, keep=forward.retry is not None)
         self.attempt()
@@ -132,7 +131,7 @@ class Exchange(ExchangeState):
         host.total += 1
         self.host = host
         self._in_attempt = True
-        connection = None if again is not None and again.needs_fresh else host.pool.take()
+        connection = None if again is not None and again.needs_fresh else host.pool.take(self)
         if connection is not None:
             self.connected(connection)
         elif breaker.can_wait():
@@ -153,25 +152,19 @@ class Exchange(ExchangeState):
         if self.manager.counts_attempts:
             again = self._attempts
             fields[b"x-envoy-attempt-count"] = b"1" if again is None else b"%d" % (again.retries + 1)
-        head = request_head(request.method, request.path, fields, request.repeats)
         self.sent_at = _clock()
         if self.timeouts is not None:
             self.timeouts.attempt_begins()
-        body = self.body
-        if body is None:
-            connection.begin(self, head)
-            return
-        self.downstream.resume_reading()
-        connection.begin(self, head + body.sent_before() + body.take())
+        if self.body is not None:
+            self.downstream.resume_reading()
+        connection.send_request(self)
 
     def request_arrived(self) -> None:
         """More of the request's body."""
         connection, body = self.upstream, self.body
         if connection is not None and body is not None:
-            data = body.take()
-            if data:
-                connection.transport.write(data)
-                self.sent_at = _clock()
+            connection.send_body(self, body)
+            self.sent_at = _clock()
         elif body is not None and body.is_full():
             self.downstream.pause_reading()
         if self.request.complete and self.timeouts is not None:
@@ -259,8 +252,6 @@ class Exchange(ExchangeState):
         fields = response.fields
         if not HOP_BY_HOP.isdisjoint(fields):
             remove_hop_by_hop(response)
-        if response.framing is not Framing.LENGTH:
-            frame_response(self, response)
         fields[b"x-envoy-upstream-service-time"] = b"%d" % (self.service_time_s * 1000)
         destination = self.destination
         if destination is not None:
@@ -268,26 +259,15 @@ class Exchange(ExchangeState):
                 mutation.apply(response)
         if response.complete and not self.request.complete:
             self.keep_alive = False  # the rest of the request has nobody to go to
-        head = make_response_head(self, fields, response)
-        self.downstream.write(head + self._take_response_body(response))
+        self.downstream.send_head(self, response)
         if response.complete:
             self._response_complete(response)
 
     def continue_response(self, response: Response) -> None:
         """More of the body, or its end."""
-        body = self._take_response_body(response)
-        if body:
-            self.downstream.write(body)
+        self.downstream.send_body(self, response)
         if response.complete:
             self._response_complete(response)
-
-    def _take_response_body(self, response: Response) -> bytes:
-        """What has arrived of it, as it goes to the client."""
-        body = response.take_body()
-        self.bytes_sent += len(body)
-        if self.is_chunked:
-            body = chunk(body) + LAST_CHUNK if response.complete else chunk(body)
-        return body
 
     def _response_complete(self, response: Response) -> None:
         connection, self.upstream = self.upstream, None
@@ -340,12 +320,10 @@ class Exchange(ExchangeState):
         made = Response(reply.status, reply.make_fields(), [], Framing.LENGTH, True)
         for mutation in mutations:
             mutation.apply(made)
-        out = make_response_head(self, made.fields, made)
-        self.header_bytes_sent = len(out)
-        if request.method != b"HEAD":
-            out += reply.body
-            self.bytes_sent = len(reply.body)
-        self.downstream.write(out)
+        made.complete = True
+        if reply.body and request.method != b"HEAD":
+            made.chunks.append(reply.body)
+        self.downstream.send_head(self, made)
         self.finish()
 
     def _break_response(self, flag: str, details: str) -> None:

@@ -64,8 +64,8 @@ def frame_response(exchange: Exchange, response: Response) -> None:
         exchange.is_chunked = True
 
 
-def make_response_head(exchange: Exchange, fields: Fields, response: Response) -> bytes:
-    """What every response of this listener has."""
+def complete_response(exchange: Exchange, fields: Fields, response: Response) -> None:
+    """What every response of this listener has, whatever the protocol."""
     manager = exchange.manager
     if manager.server_name:
         fields[b"server"] = manager.server_name
@@ -73,6 +73,11 @@ def make_response_head(exchange: Exchange, fields: Fields, response: Response) -
         fields[b"date"] = exchange.worker.date(exchange.start_time)
     for step in manager.response_steps:
         step(exchange, fields, response)
+
+
+def make_response_head(exchange: Exchange, fields: Fields, response: Response) -> bytes:
+    """The head as HTTP/1.1 sends it."""
+    complete_response(exchange, fields, response)
     if not exchange.keep_alive or exchange.downstream.draining:
         exchange.keep_alive = False
         fields[b"connection"] = b"close"

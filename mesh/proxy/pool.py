@@ -1,6 +1,6 @@
 """The connections to one endpoint: idle ones wait here, requests wait here for one that is being made.
 
-    take()  -> an idle connection, at once                        (the common path)
+    take(w) -> an idle connection, at once                        (the common path)
     wait(w) -> w.connected(c) or w.upstream_failed(f), later      (dials when it may)
     give_back(c): to the next who waits, else idle, else closed   (c is reusable)
 
@@ -47,7 +47,7 @@ class Pool:
             f"{self.dialing} dialing, {len(self.waiting)} waiting>"
         )
 
-    def take(self) -> UpstreamConnection | None:
+    def take(self, waiter: Waiter) -> UpstreamConnection | None:
         """The connection used last: the others may fall idle and be closed."""
         idle = self.idle
         while idle:

@@ -1,9 +1,8 @@
-"""A request's body on its way to the upstream: framed, counted, kept while it may be needed again. Pure."""
+"""A request's body on its way to the upstream: counted, kept while it may be needed again. Pure."""
 
 from __future__ import annotations
 
-from mesh.http.message import Framing, Request
-from mesh.http.serialize import LAST_CHUNK, chunk
+from mesh.http.message import Request
 
 # A body is kept for another attempt while it is no larger than this; a larger one is sent once.
 MAX_REPLAY_BYTES = 64 * 1024
@@ -12,26 +11,19 @@ MAX_HELD_BYTES = 64 * 1024
 
 
 class RequestBody:
-    """``received`` counts what was taken, without framing. ``keep``: the route may try again."""
+    """``received`` counts what was taken. ``keep``: the route may try again."""
 
-    __slots__ = ("_ended", "_kept", "_request", "received")
+    __slots__ = ("_kept", "_request", "received")
 
     def __init__(self, request: Request, keep: bool) -> None:
         self._request = request
         self._kept: list[bytes] | None = [] if keep else None
-        self._ended = False
         self.received = 0
 
     def take(self) -> bytes:
-        """What has arrived since the last call, as it goes onto the wire."""
-        request = self._request
-        data = request.take_body()
+        """What has arrived since the last call."""
+        data = self._request.take_body()
         self.received += len(data)
-        if request.framing is Framing.CHUNKED:
-            data = chunk(data)
-            if request.complete and not self._ended:
-                self._ended = True
-                data += LAST_CHUNK
         if self._kept is not None:
             if self.received <= MAX_REPLAY_BYTES:
                 self._kept.append(data)

@@ -6,12 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from mesh.http.errors import ResponseError
+from mesh.http.message import Framing, Request
 from mesh.http.response_parser import ResponseParser
+from mesh.http.serialize import LAST_CHUNK, chunk, request_head
 from mesh.proxy.failure import Failure, Kind, Stage
 
 if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
     from mesh.proxy.pool import Pool
+    from mesh.proxy.request_body import RequestBody
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -47,12 +50,22 @@ class UpstreamConnection(asyncio.Protocol):
         name = transport.get_extra_info("sockname")
         self.local_address = f"{name[0]}:{name[1]}" if name else ""
 
-    def begin(self, exchange: Exchange, data: bytes) -> None:
-        """Send a request's head (and what there is of its body)."""
+    def send_request(self, exchange: Exchange) -> None:
+        """Send the head with what there is of the body, in one write."""
         self.exchange = exchange
         self.requests += 1
-        self.parser.expect(exchange.request.method)
+        request, body = exchange.request, exchange.body
+        self.parser.expect(request.method)
+        data = request_head(request.method, request.path, request.fields, request.repeats)
+        if body is not None:
+            data += _frame(request, body.sent_before() + body.take())
         self.transport.write(data)
+
+    def send_body(self, exchange: Exchange, body: RequestBody) -> None:
+        """Send what has arrived since; called once more with nothing when the body ends."""
+        data = _frame(exchange.request, body.take())
+        if data:
+            self.transport.write(data)
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
@@ -123,3 +136,12 @@ class UpstreamConnection(asyncio.Protocol):
         """Closing is final: nothing that arrives later is for anybody."""
         self.exchange = None
         self.transport.close()
+
+
+def _frame(request: Request, data: bytes) -> bytes:
+    """A piece of the body as it goes onto the wire, with the end when this was the last."""
+    if request.framing is Framing.CHUNKED:
+        data = chunk(data)
+        if request.complete:
+            data += LAST_CHUNK
+    return data
