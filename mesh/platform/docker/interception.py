@@ -91,9 +91,17 @@ def parse_list(field: str, text: str) -> tuple[str, ...]:
             continue
         if field.endswith("ports") and not (part.isdigit() and 0 < int(part) < 65536):
             raise ValueError(f"expected ports from 1 to 65535, got {part!r}")
-        if field.endswith("ranges"):
-            ipaddress.IPv4Network(part, strict=False)
+        if field.endswith("ranges") and not _is_range(part):
+            raise ValueError(f"expected IPv4 ranges such as 10.0.0.0/8, got {part!r}")
     return parts
+
+
+def _is_range(text: str) -> bool:
+    try:
+        ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def arguments(options: Interception) -> list[str]:
