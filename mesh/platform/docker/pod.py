@@ -72,7 +72,9 @@ def sidecar(
         "init": True,
         "user": "0:0",  # until the rules are set
         "cap_drop": ["ALL"],
-        "cap_add": ["NET_ADMIN", "SETUID", "SETGID"],
+        # the rules; becoming 1337; and the container's init, still root, passing SIGTERM on to it: without
+        # KILL it cannot, and a stop would cut connections off instead of draining them
+        "cap_add": ["NET_ADMIN", "SETUID", "SETGID", "KILL"],
         "security_opt": list(NO_NEW_PRIVILEGES),
         "tmpfs": [f"{RUN_DIR}:mode=0700,uid={PROXY_UID},gid={PROXY_GID}"],
         "labels": marks("sidecar", workload.name),

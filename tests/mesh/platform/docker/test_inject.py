@@ -84,10 +84,10 @@ def test_the_app_is_held_until_its_sidecar_is_ready() -> None:
     assert "15021" in made["a-sidecar"]["healthcheck"]["test"][-1]
 
 
-def test_a_sidecar_has_three_capabilities_and_sees_one_token() -> None:
+def test_a_sidecar_has_four_capabilities_and_sees_one_token() -> None:
     sidecar = injected(labels={"mesh.service-account": "alice"})["a-sidecar"]
     assert sidecar["cap_drop"] == ["ALL"]
-    assert sidecar["cap_add"] == ["NET_ADMIN", "SETUID", "SETGID"]
+    assert sidecar["cap_add"] == ["NET_ADMIN", "SETUID", "SETGID", "KILL"]
     assert sidecar["volumes"] == ["mesh-identity-default-alice:/run/secrets/mesh:ro"]
     assert "privileged" not in sidecar
 
