@@ -141,7 +141,10 @@ class RequestParser:
             self._check_repeats()
         if self._url[0] != 0x2F or b"#" in self._url or method == b"CONNECT":
             self._apply_target(request)
-        self._measure(request)
+        if framing is Framing.NONE and not self.requests and self._fed <= self.max_header_bytes:
+            request.header_bytes = self._fed
+        else:
+            self._measure(request)
         return request
 
     def _is_http10(self) -> bool:
@@ -176,12 +179,10 @@ class RequestParser:
             request.authority = request.fields[b"host"] = target.authority
 
     def _measure(self, request: Request) -> None:
-        """The head's size: exact when a chunk may hold more than one message, else what was fed."""
-        size = self._fed
-        if size > self.max_header_bytes or request.framing is not Framing.NONE or self.requests:
-            pairs = (*request.fields.items(), *request.repeats)
-            size = sum(len(name) + len(value) + 4 for name, value in pairs)
-            size += len(request.method) + len(self._url) + 13
+        """The head's size, where what was fed may hold more than the head."""
+        pairs = (*request.fields.items(), *request.repeats)
+        size = sum(len(name) + len(value) + 4 for name, value in pairs)
+        size += len(request.method) + len(self._url) + 13
         if size > self.max_header_bytes:
             raise RequestError("request_headers_too_large", 431)
         request.header_bytes = size

@@ -40,7 +40,6 @@ class Host:
         "successes",
         "text",
         "timeouts",
-        "total",
         "uses_tls",
         "weight",
     )
@@ -50,7 +49,7 @@ class Host:
         self.text = f"{endpoint.address}:{endpoint.port}"
         self.locality = Locality()
         self.priority = 0
-        self.active = self.total = self.successes = self.errors = self.timeouts = 0
+        self.active = self.successes = self.errors = self.timeouts = 0
         self.connections = self.connect_fail = 0
         self.describe(endpoint)
         self.uses_tls = cluster.uses_tls(endpoint)  # an endpoint that changes it becomes another one
@@ -73,8 +72,8 @@ class RuntimeCluster:
         self.model = model
         self.name = model.name
         self.worker = worker
-        self.breaker = Breaker(model.circuit_breaker)
         self.stats = ClusterStats(worker.stats, model.name)
+        self.breaker = Breaker(model.circuit_breaker, self.stats.rq_active)
         self.allowed_peers = frozenset(model.tls.subject_alt_names) if model.tls else frozenset()
         self.hosts: dict[tuple[str, int, bool], Host] = {}
         self._next: Balancer[Host] | None = None

@@ -79,19 +79,23 @@ class DownstreamConnection(asyncio.Protocol):
         if self._closing or self._broken is not None:
             return
         exchange = self.exchange
-        was_complete = exchange is None or exchange.request.complete
-        try:
-            self.parser.receive_data(data)
-        except RequestError as error:
-            self._broken = error
         if exchange is None:
+            self._parse(data)
             self._serve()
             return
+        was_complete = exchange.request.complete
+        self._parse(data)
         if not was_complete:
             exchange.request_arrived()
             self._check_body(exchange)
         if len(self.parser.requests) > 1:
             self.pause_reading()
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.receive_data(data)
+        except RequestError as error:
+            self._broken = error
 
     def _check_body(self, exchange: Exchange) -> None:
         """A body that breaks the rules ends its exchange."""

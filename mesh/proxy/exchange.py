@@ -1,6 +1,6 @@
 """A request's biography: its methods stand in the order in which they happen.
 
-    begin -> find_route -> filter_request -> act
+    begin -> filter_request -> act
           -> forward -> attempt -> connected -> request_arrived ...
           -> response_arrived -> start_response -> continue_response -> finish
 
@@ -47,13 +47,10 @@ class Exchange(ExchangeState):
 
     def begin(self) -> None:
         clean_request(self)
-        self.find_route()
-        self.filter_request(self.manager.request_steps)
-
-    def find_route(self) -> None:
         table = self.manager.table
         if table is not None:
             self.route = match_route(table, self.request)
+        self.filter_request(self.manager.request_steps)
 
     def filter_request(self, steps: tuple[RequestStep, ...]) -> None:
         for step in steps:
@@ -120,15 +117,13 @@ class Exchange(ExchangeState):
             self.upstream_failed(failures.NO_HEALTHY_UPSTREAM)
             return
         breaker, stats = cluster.breaker, cluster.stats
-        if breaker.requests >= breaker.limits.max_requests:
+        if not breaker.can_request():
             stats.pending_overflow.value += 1
             self.upstream_failed(failures.OVERFLOW)
             return
-        breaker.requests += 1
         stats.rq_total.value += 1
         stats.rq_active.value += 1
         host.active += 1
-        host.total += 1
         self.host = host
         self._in_attempt = True
         connection = None if again is not None and again.needs_fresh else host.pool.take(self)
@@ -292,7 +287,6 @@ class Exchange(ExchangeState):
             host.successes += 1
         else:
             host.errors += 1
-        cluster.breaker.requests -= 1
         cluster.stats.rq_active.value -= 1
 
     def hold_response(self) -> None:

@@ -69,7 +69,7 @@ class TlsConnection(asyncio.Protocol):
         if self._on_ready is not None:
             self._shake_hands()
         if self._protocol is not None:
-            self._deliver()
+            self._deliver(len(data))
 
     def eof_received(self) -> bool:
         """The peer is gone without a close_notify: nothing more can be trusted to be complete."""
@@ -111,18 +111,19 @@ class TlsConnection(asyncio.Protocol):
         self._on_ready = None
         self._on_failed(reason)
 
-    def _deliver(self) -> None:
-        """Hand on all records that are complete."""
+    def _deliver(self, size: int) -> None:
+        """Hand on all records that are complete. ``size`` is what came: no less room than one record's."""
         assert self._protocol is not None
         try:
             while not self._closing:
-                plain = self._read(READ_SIZE)
+                plain = self._read(size if size < READ_SIZE else READ_SIZE)
                 if not plain:
                     self._end_of_input()
                     break
                 self._protocol.data_received(plain)
                 if not self._incoming.pending and not self.ssl_object.pending():
                     break
+                size = READ_SIZE
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:

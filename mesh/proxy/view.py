@@ -117,5 +117,5 @@ def _endpoint(host: Host) -> EndpointView:
         rq_error=host.errors,
         rq_success=host.successes,
         rq_timeout=host.timeouts,
-        rq_total=host.total,
+        rq_total=host.active + host.successes + host.errors,
     )

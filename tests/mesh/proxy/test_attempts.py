@@ -148,4 +148,4 @@ async def test_waiting_for_one_connection_when_no_more_are_allowed(proxy, serve,
     assert [(await each.response())[0] for each in clients] == [200] * 5
     assert origin.connections == 1
     breaker = proxy.worker.clusters["c"].breaker
-    assert (breaker.pending, breaker.requests, breaker.connections) == (0, 0, 1)
+    assert (breaker.pending, breaker.requests.value, breaker.connections) == (0, 0, 1)

@@ -263,7 +263,7 @@ async def test_a_client_that_leaves_is_dc(proxy, serve, make):
     client.writer.transport.abort()
     await proxy.until(lambda: proxy.entries)
     assert (proxy.entries[0].response_flags, proxy.entries[0].response_code) == ("DC", 0)
-    assert proxy.worker.clusters["c"].breaker.requests == 0
+    assert proxy.worker.clusters["c"].breaker.requests.value == 0
 
 
 async def test_connection_close_is_honoured(proxy, serve, make):
