@@ -20,10 +20,6 @@ _SETTINGS = (*_POLICIES, *(f"{policy}.portLevelSettings.*" for policy in _POLICI
 _OF_HTTP = (
     "match.*.statPrefix",
     "delegate",
-    "mirror",
-    "mirrors",
-    "mirrorPercent",
-    "mirrorPercentage",
     "corsPolicy",
     "rewrite.uriRegexRewrite",
     "retries.retryRemoteLocalities",

@@ -78,6 +78,15 @@ class WeightedCluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirror:
+    """A copy of the request goes here too, whose answer nobody waits for."""
+
+    cluster: str
+    percentage: float = 100.0  # 0..100
+    shadow_suffix: bool = True  # "-shadow" after the host, so that the callee can tell copies
+
+
+@dataclass(frozen=True, slots=True)
 class Forward:
     """Send the request on. Weights are relative to their sum, which is not zero."""
 
@@ -86,6 +95,7 @@ class Forward:
     retry: RetryPolicy | None = None
     host_rewrite: str | None = None
     prefix_rewrite: str | None = None  # replaces the matched prefix (or the whole exact path)
+    mirrors: tuple[Mirror, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@
     rewrite          redirects and rewrites (pure)
     filters/         peer metadata, faults
     request_body     its body: framed, counted, kept (pure)
+    mirror           its copies
     timeout          its time limits
     attempts         its further attempts
     retry            whether there is one (pure)

@@ -25,6 +25,7 @@ from mesh.proxy.failure import Failure, Stage
 from mesh.proxy.filters.chain import RequestStep
 from mesh.proxy.flags import join_flags
 from mesh.proxy.heads import clean_request
+from mesh.proxy.mirror import begin_mirrors
 from mesh.proxy.mutation import Mutation
 from mesh.proxy.reply import RETRY_LIMIT_EXCEEDED, Reply, details_of, flag_of, reply_for
 from mesh.proxy.request_body import RequestBody
@@ -104,6 +105,8 @@ class Exchange(ExchangeState):
             self.downstream.send_continue()
         if request.framing is not Framing.NONE:
             self.body = RequestBody(request, keep=forward.retry is not None)
+        if route.mirrors:
+            begin_mirrors(self, route.mirrors)
         self.attempt()
 
     def attempt(self) -> None:
@@ -355,6 +358,8 @@ class Exchange(ExchangeState):
             self.timeouts.stop()
         if self._hold is not None:
             self._hold.callback = None
+        if self.body is not None:
+            self.body.end_copies()
         manager = self.manager
         stats = manager.stats
         stats.rq_active.value -= 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from mesh.http.message import Request
 
 # A body is kept for another attempt while it is no larger than this; a larger one is sent once.
@@ -10,15 +12,24 @@ MAX_REPLAY_BYTES = 64 * 1024
 MAX_HELD_BYTES = 64 * 1024
 
 
+class BodyCopy(Protocol):
+    """Who gets all of the body, too (a mirror)."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def request_over(self) -> None: ...
+
+
 class RequestBody:
     """``received`` counts what was taken. ``keep``: the route may try again."""
 
-    __slots__ = ("_kept", "_request", "received")
+    __slots__ = ("_kept", "_request", "copies", "received")
 
     def __init__(self, request: Request, keep: bool) -> None:
         self._request = request
         self._kept: list[bytes] | None = [] if keep else None
         self.received = 0
+        self.copies: tuple[BodyCopy, ...] = ()
 
     def take(self) -> bytes:
         """What has arrived since the last call."""
@@ -29,7 +40,14 @@ class RequestBody:
                 self._kept.append(data)
             else:
                 self._kept = None
+        for copy in self.copies:
+            copy.write(data)
         return data
+
+    def end_copies(self) -> None:
+        """The exchange is over: no more of the body will come."""
+        for copy in self.copies:
+            copy.request_over()
 
     @property
     def can_repeat(self) -> bool:

@@ -53,6 +53,7 @@ class CompiledRoute:
         "fault",
         "forward",
         "matcher",
+        "mirrors",
         "model",
         "name",
         "redirect",
@@ -84,6 +85,7 @@ class CompiledRoute:
         self.total = self.shares[-1] if self.shares else 0
         if self.forward and self.total <= 0:
             raise Rejected(f"route {route.name!r}: the weights of its clusters sum to {self.total}")
+        self.mirrors = self.forward.mirrors if self.forward else ()
 
 
 class CompiledHost:

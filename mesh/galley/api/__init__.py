@@ -6,6 +6,7 @@ scalars             durations, ports, percentages, counts
 string_match        exact, prefix or regex
 http_route          the rules of ``VirtualService.spec.http``
 virtual_service     VirtualService, with tcp and tls rules
+annotations         what Istio has no field for, said beside it
 traffic_policy      load balancing, connection pools, outlier detection, TLS
 destination_rule    DestinationRule
 peer_authentication PeerAuthentication

@@ -4,6 +4,7 @@ common              names, hosts, labels, RE2, headers
 http_route          one rule of ``spec.http``
 reachability        rules that no request can reach
 virtual_service     VirtualService
+annotations         those of our own
 destination_rule    DestinationRule
 peer_authentication PeerAuthentication
 service             Service

@@ -66,9 +66,15 @@ def check_http_route(rule: HttpRoute, loc: Loc) -> Problems:
         yield from _check_direct_response(rule.direct_response, (*loc, "directResponse"))
     if rule.retries is not None:
         yield from _check_retries(rule.retries, (*loc, "retries"))
+    yield from _check_mirrors(rule, loc)
+    yield from _check_all_headers(rule, loc)
+
+
+def _check_mirrors(rule: HttpRoute, loc: Loc) -> Problems:
+    if rule.mirror is not None and rule.mirrors:
+        yield Problem((*loc, "mirror"), "expected mirror or mirrors, got both")
     for mirrored, at in _mirrors(rule, loc):
         yield from check_destination(mirrored, at)
-    yield from _check_all_headers(rule, loc)
 
 
 def _mirrors(rule: HttpRoute, loc: Loc) -> list[tuple[Destination, Loc]]:

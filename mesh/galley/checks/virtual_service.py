@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mesh.galley.api.virtual_service import TcpRoute, TlsRoute, VirtualService
+from mesh.galley.checks.annotations import check_annotations
 from mesh.galley.checks.common import Problems, check_host, check_labels
 from mesh.galley.checks.http_route import check_destinations, check_http_route
 from mesh.galley.checks.reachability import check_reachability
@@ -11,6 +12,7 @@ from mesh.galley.fault import Loc, Problem, quoted
 
 def check_virtual_service(service: VirtualService) -> Problems:
     spec, loc = service.spec, ("spec",)
+    yield from check_annotations(service.metadata)
     yield from _check_hosts(service)
     if not (spec.http or spec.tls or spec.tcp):
         yield Problem(loc, "expected http, tls or tcp rules, got none")

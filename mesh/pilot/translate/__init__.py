@@ -9,6 +9,8 @@ routes               route configurations and virtual hosts
 virtual_service      which VirtualService governs a host, its rules as routes
 match                one match entry
 action               forward by weight, redirect, direct response
+destination          which cluster a destination means
+mirror               copies of requests
 retry                retry policies
 fault                delays and aborts
 headers              header operations

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 
+from mesh.galley.api.annotations import Options
 from mesh.galley.api.http_route import (
-    Destination,
     HttpDirectResponse,
     HttpRedirect,
     HttpRoute,
@@ -14,24 +13,11 @@ from mesh.galley.api.http_route import (
 )
 from mesh.model import names
 from mesh.model.route import Action, DirectResponse, Forward, Redirect, Route, RouteMatch, WeightedCluster
-from mesh.pilot.services import Service
+from mesh.pilot.translate.destination import Target, cluster_of
 from mesh.pilot.translate.headers import authority_of, mutation
-from mesh.pilot.translate.hosts import in_full
+from mesh.pilot.translate.mirror import mirrors
 from mesh.pilot.translate.retry import DEFAULT_RETRY, retry_policy
 from mesh.pilot.world import World
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What the caller asked for: a host and port; ``service`` is None for a host VirtualServices made up."""
-
-    host: str
-    port: int
-    service: Service | None
-
-    @property
-    def decorator(self) -> str:
-        return f"{self.host}:{self.port}/*"
 
 
 def service_forward(target: Target, name: str) -> Route:
@@ -41,7 +27,7 @@ def service_forward(target: Target, name: str) -> Route:
     return Route(RouteMatch(), forward, name, decorator=target.decorator)
 
 
-def action(world: World, target: Target, namespace: str, rule: HttpRoute) -> Action | None:
+def action(world: World, target: Target, namespace: str, rule: HttpRoute, options: Options) -> Action | None:
     """The rule's action, None when it has none that is served (galley says so of ``delegate``).
 
     Its short host names are services of ``namespace``, the VirtualService's.
@@ -58,6 +44,7 @@ def action(world: World, target: Target, namespace: str, rule: HttpRoute) -> Act
         retry=retry_policy(rule.retries),
         host_rewrite=(rule.rewrite.authority if rule.rewrite else None) or authority_of(rule.headers),
         prefix_rewrite=(rule.rewrite.uri if rule.rewrite else None) or None,
+        mirrors=mirrors(world, target, namespace, rule, options.mirror_host_suffix),
     )
 
 
@@ -69,28 +56,13 @@ def _weighted(
         destinations = tuple(one for one in destinations if one.weight)
     return tuple(
         WeightedCluster(
-            _cluster(world, target, namespace, one.destination),
+            cluster_of(world, target, namespace, one.destination),
             one.weight or 100,
             mutation(one.headers.request if one.headers else None),
             mutation(one.headers.response if one.headers else None),
         )
         for one in destinations
     )
-
-
-def _cluster(world: World, target: Target, namespace: str, destination: Destination) -> str:
-    """A destination without a port means the service's only one, else the one the caller dialled.
-
-    Nothing checks here that the cluster exists: an unknown subset or host is answered 503 NC by the proxy.
-    """
-    host = in_full(destination.host, namespace)
-    service = world.service(host)
-    port = target.port
-    if destination.port is not None:
-        port = destination.port.number
-    elif service is not None and len(service.ports) == 1:
-        port = service.ports[0].number
-    return names.outbound_cluster(port, destination.subset or "", host)
 
 
 def _redirect(redirect: HttpRedirect) -> Redirect:

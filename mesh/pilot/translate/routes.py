@@ -21,7 +21,7 @@ from mesh.model.route import (
 )
 from mesh.pilot.services import is_http
 from mesh.pilot.translate import filters
-from mesh.pilot.translate.action import Target
+from mesh.pilot.translate.destination import Target
 from mesh.pilot.translate.virtual_service import governing, hosts_without_service, routes_to
 from mesh.pilot.world import World
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mesh.galley.api.annotations import read_options
 from mesh.galley.api.http_route import HttpMatch, HttpRoute
 from mesh.galley.api.virtual_service import VirtualService
 from mesh.model.node import Node
 from mesh.model.route import Action, Route
-from mesh.pilot.translate.action import Target, action, service_forward
+from mesh.pilot.translate.action import action, service_forward
+from mesh.pilot.translate.destination import Target
 from mesh.pilot.translate.fault import fault
 from mesh.pilot.translate.headers import mutation
 from mesh.pilot.translate.hosts import covers, in_full, most_specific
@@ -52,8 +54,9 @@ def routes_to(
 
 
 def _rules(world: World, node: Node, target: Target, virtual_service: VirtualService) -> Iterator[Route]:
+    options = read_options(virtual_service.metadata.annotations)
     for rule in virtual_service.spec.http:
-        act = action(world, target, virtual_service.metadata.namespace, rule)
+        act = action(world, target, virtual_service.metadata.namespace, rule, options)
         for entry in rule.match or (_ALWAYS,):
             if act is not None and holds_for(entry, node, target.port):
                 yield _route(target, virtual_service, rule, entry, act)

@@ -8,9 +8,9 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 
-from mesh.model.route import DirectResponse, Forward, Redirect, RetryPolicy, WeightedCluster
+from mesh.model.route import DirectResponse, Forward, Mirror, Redirect, RetryPolicy, WeightedCluster
 from mesh.xds.codec.header_mutation import decode_mutations, encode_mutations
-from mesh.xds.codec.wire import duration, pack, seconds
+from mesh.xds.codec.wire import duration, fraction, pack, percentage, seconds
 from mesh.xds.errors import Rejected
 
 _PREVIOUS_HOSTS: Final = "envoy.retry_host_predicates.previous_hosts"
@@ -38,6 +38,7 @@ def encode_forward(action: Forward) -> Any:
         message.host_rewrite_literal = action.host_rewrite
     if action.prefix_rewrite is not None:
         message.prefix_rewrite = action.prefix_rewrite
+    message.request_mirror_policies.extend(map(_encode_mirror, action.mirrors))
     return message
 
 
@@ -52,7 +53,22 @@ def decode_forward(message: Any) -> Forward:
         retry=_decode_retry(message.retry_policy) if message.HasField("retry_policy") else None,
         host_rewrite=message.host_rewrite_literal if message.HasField("host_rewrite_literal") else None,
         prefix_rewrite=message.prefix_rewrite or None,
+        mirrors=tuple(map(_decode_mirror, message.request_mirror_policies)),
     )
+
+
+def _encode_mirror(mirror: Mirror) -> Any:
+    return route_components_pb2.RouteAction.RequestMirrorPolicy(
+        cluster=mirror.cluster,
+        runtime_fraction={"default_value": fraction(mirror.percentage)},
+        trace_sampled={"value": False},
+        disable_shadow_host_suffix_append=not mirror.shadow_suffix,
+    )
+
+
+def _decode_mirror(message: Any) -> Mirror:
+    share = percentage(message.runtime_fraction.default_value)
+    return Mirror(message.cluster, share, not message.disable_shadow_host_suffix_append)
 
 
 def _encode_weighted(cluster: WeightedCluster) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from envoy.config.core.v3 import address_pb2, base_pb2, config_source_pb2, grpc_service_pb2
+from envoy.type.v3 import percent_pb2
 from google.protobuf import any_pb2, duration_pb2, struct_pb2
 from google.protobuf.message import DecodeError
 
@@ -14,6 +15,7 @@ from mesh.xds.errors import Rejected
 
 TYPE_PREFIX = "type.googleapis.com/"
 _NANOS = 1_000_000_000
+_PER_PERCENT = 10_000  # of Envoy's MILLION denominator: percentages are kept to 0.0001
 _V3 = config_source_pb2.ApiVersion.Value("V3")
 
 
@@ -45,6 +47,18 @@ def duration(seconds: float) -> Any:
 def seconds(message: Any) -> float:
     """Exact inverse of ``duration``: one correctly rounded division."""
     return float((message.seconds * _NANOS + message.nanos) / _NANOS)
+
+
+def fraction(percentage: float) -> Any:
+    """A percentage (0..100) as Envoy's FractionalPercent."""
+    return percent_pb2.FractionalPercent(
+        numerator=round(percentage * _PER_PERCENT), denominator=percent_pb2.FractionalPercent.MILLION
+    )
+
+
+def percentage(message: Any) -> float:
+    """The inverse of ``fraction``; another denominator than ours is left to the strict check."""
+    return float(message.numerator / _PER_PERCENT)
 
 
 def socket_address(address: str, port: int) -> Any:

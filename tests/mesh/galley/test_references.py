@@ -91,6 +91,9 @@ spec:
   - route:
     - destination: {host: a}
     mirror: {host: a, subset: x}
+  - match: [{uri: {prefix: /b}}]
+    route:
+    - destination: {host: a}
     mirrors:
     - destination: {host: a, subset: y}
   tcp:
@@ -99,7 +102,7 @@ spec:
 """
     assert [path for _, path, _, _ in found(service)] == [
         "spec.http[0].mirror.subset",
-        "spec.http[0].mirrors[0].destination.subset",
+        "spec.http[1].mirrors[0].destination.subset",
         "spec.tcp[0].route[0].destination.subset",
     ]
 

@@ -27,13 +27,13 @@ spec:
   http:
   - route:
     - destination: {host: a}
-    mirror: {host: b}
-    corsPolicy: {allowCredentials: true}
+    retries: {retryRemoteLocalities: true}
+    fault: {abort: {http2Error: REFUSED_STREAM}}
 """
     [candidate] = parse(text, "a.yaml").candidates.values()
     assert [(w.line, w.severity, w.message) for w in candidate.warnings] == [
-        (9, "warning", "not supported yet: spec.http[0].mirror"),
-        (10, "warning", "not supported yet: spec.http[0].corsPolicy"),
+        (9, "warning", "not supported yet: spec.http[0].retries.retryRemoteLocalities"),
+        (10, "warning", "not supported yet: spec.http[0].fault.abort.http2Error"),
     ]
 
 

@@ -41,6 +41,7 @@ from mesh.model.route import (
     Forward,
     HeaderMatch,
     HeaderMutation,
+    Mirror,
     QueryMatch,
     Redirect,
     RetryPolicy,
@@ -140,6 +141,7 @@ forward = st.builds(
     maybe(retry),
     maybe(word),
     maybe(word),
+    several(st.builds(Mirror, word, percentage, st.booleans())),
 )
 redirect = st.builds(
     lambda both, *rest: Redirect(*rest, path=both[0], prefix_rewrite=both[1]),

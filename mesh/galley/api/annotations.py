@@ -1,0 +1,55 @@
+"""Annotations of our own on a VirtualService: what Istio's API has no field for. Istio ignores them.
+
+mesh-labs.io/mirror-host-suffix: "false"        copies keep the host, no "-shadow" is put after it
+mesh-labs.io/retry-non-idempotent: "true"       POST and PATCH, too, are sent again where retryOn says so
+mesh-labs.io/sticky-canary: "header:x-user"     weights are drawn by a hash ("cookie:NAME" as well)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+PREFIX = "mesh-labs.io/"
+MIRROR_HOST_SUFFIX = PREFIX + "mirror-host-suffix"
+RETRY_NON_IDEMPOTENT = PREFIX + "retry-non-idempotent"
+STICKY_CANARY = PREFIX + "sticky-canary"
+KNOWN = (MIRROR_HOST_SUFFIX, RETRY_NON_IDEMPOTENT, STICKY_CANARY)
+
+_STICKY = re.compile(r"(header|cookie):([!#$%&'*+.^_`|~0-9A-Za-z-]+)")  # a token of RFC 9110
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the annotations say; the defaults are what Istio does."""
+
+    mirror_host_suffix: bool = True
+    retry_non_idempotent: bool = False
+    sticky: tuple[Literal["header", "cookie"], str] | None = None
+
+
+def read_options(annotations: Mapping[str, str]) -> Options:
+    """Raises ValueError as ``faults_of`` words it."""
+    for name, message in faults_of(annotations):
+        raise ValueError(f"{name}: {message}")
+    sticky = _STICKY.fullmatch(annotations.get(STICKY_CANARY, ""))
+    return Options(
+        mirror_host_suffix=annotations.get(MIRROR_HOST_SUFFIX) != "false",
+        retry_non_idempotent=annotations.get(RETRY_NON_IDEMPOTENT) == "true",
+        sticky=None if sticky is None else ("cookie" if sticky[1] == "cookie" else "header", sticky[2]),
+    )
+
+
+def faults_of(annotations: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(annotation, what is wrong with its value) for those of ours."""
+    found = [
+        (name, f'expected "true" or "false", got "{annotations[name]}"')
+        for name in (MIRROR_HOST_SUFFIX, RETRY_NON_IDEMPOTENT)
+        if annotations.get(name, "true") not in ("true", "false")
+    ]
+    sticky = annotations.get(STICKY_CANARY)
+    if sticky is not None and not _STICKY.fullmatch(sticky):
+        found.append((STICKY_CANARY, f'expected "header:NAME" or "cookie:NAME", got "{sticky}"'))
+    return found
