@@ -20,7 +20,6 @@ _SETTINGS = (*_POLICIES, *(f"{policy}.portLevelSettings.*" for policy in _POLICI
 _OF_HTTP = (
     "match.*.statPrefix",
     "delegate",
-    "corsPolicy",
     "rewrite.uriRegexRewrite",
     "retries.retryRemoteLocalities",
     "fault.delay.exponentialDelay",

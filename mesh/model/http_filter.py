@@ -44,11 +44,16 @@ class FaultFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class CorsFilter:
+    """Envoy's cors filter; what it does is written on the routes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Router:
     """The terminal filter: forwards."""
 
 
-HttpFilter = PeerMetadata | IstioStats | HeaderToMetadata | FaultFilter | Router
+HttpFilter = PeerMetadata | IstioStats | HeaderToMetadata | FaultFilter | CorsFilter | Router
 
 
 @dataclass(frozen=True, slots=True)

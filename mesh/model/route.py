@@ -134,6 +134,19 @@ class Fault:
     abort: FaultAbort | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CorsPolicy:
+    """Envoy's cors filter. Empty texts and None put nothing on the response; lists are comma-separated."""
+
+    allow_origins: tuple[StringMatch, ...] = ()
+    allow_methods: str = ""
+    allow_headers: str = ""
+    expose_headers: str = ""
+    max_age: str = ""  # seconds
+    allow_credentials: bool | None = None
+    forward_unmatched_preflights: bool | None = None  # None is True
+
+
 Action = Forward | Redirect | DirectResponse
 
 
@@ -146,6 +159,7 @@ class Route:
     name: str = ""
     config: str = ""  # e.g. "virtual-service/default/reviews"; Istio's filter metadata istio.config
     fault: Fault | None = None
+    cors: CorsPolicy | None = None
     request_headers: HeaderMutation = NO_MUTATION
     response_headers: HeaderMutation = NO_MUTATION
     decorator: str = ""  # operation name of the span

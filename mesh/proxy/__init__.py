@@ -20,7 +20,7 @@
     matching         compiled string matches (pure)
     mutation         compiled header mutations (pure)
     rewrite          redirects and rewrites (pure)
-    filters/         peer metadata, faults
+    filters/         peer metadata, faults, CORS
     request_body     its body: framed, counted, kept (pure)
     mirror           its copies
     timeout          its time limits

@@ -24,6 +24,7 @@ from mesh.model.route import (
     RouteMatch,
     VirtualHost,
 )
+from mesh.proxy.filters.cors import Cors
 from mesh.proxy.matching import compile_match
 from mesh.proxy.mutation import Mutation, compile_mutations
 from mesh.xds.errors import Rejected
@@ -48,6 +49,7 @@ class CompiledRoute:
     """``matcher`` None matches everything; exactly one of forward, redirect and direct is set."""
 
     __slots__ = (
+        "cors",
         "destinations",
         "direct",
         "fault",
@@ -67,6 +69,7 @@ class CompiledRoute:
         self.name = route.name
         self.matcher = _compile_route_match(route.match)
         self.fault = route.fault
+        self.cors = Cors(route.cors) if route.cors is not None else None
         action = route.action
         self.forward = action if isinstance(action, Forward) else None
         self.redirect = action if isinstance(action, Redirect) else None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from mesh.galley.api.base import given
 from mesh.galley.api.http_route import (
+    CorsPolicy,
     Destination,
     HeaderOperations,
     HttpDirectResponse,
@@ -67,6 +68,8 @@ def check_http_route(rule: HttpRoute, loc: Loc) -> Problems:
     if rule.retries is not None:
         yield from _check_retries(rule.retries, (*loc, "retries"))
     yield from _check_mirrors(rule, loc)
+    if rule.cors_policy is not None:
+        yield from _check_cors(rule.cors_policy, (*loc, "corsPolicy"))
     yield from _check_all_headers(rule, loc)
 
 
@@ -75,6 +78,20 @@ def _check_mirrors(rule: HttpRoute, loc: Loc) -> Problems:
         yield Problem((*loc, "mirror"), "expected mirror or mirrors, got both")
     for mirrored, at in _mirrors(rule, loc):
         yield from check_destination(mirrored, at)
+
+
+def _check_cors(policy: CorsPolicy, loc: Loc) -> Problems:
+    """Origins that are RE2, names that are names: they are written into the answer as they stand."""
+    for index, origin in enumerate(policy.allow_origins):
+        if origin.regex is not None:
+            yield from check_regex(origin.regex, (*loc, "allowOrigins", index, "regex"))
+    lists = (
+        ("allowMethods", policy.allow_methods),
+        ("allowHeaders", policy.allow_headers),
+        ("exposeHeaders", policy.expose_headers),
+    )
+    for name, texts in lists:
+        yield from check_header_names(texts, (*loc, name))
 
 
 def _mirrors(rule: HttpRoute, loc: Loc) -> list[tuple[Destination, Loc]]:

@@ -13,6 +13,7 @@ destination          which cluster a destination means
 mirror               copies of requests
 retry                retry policies
 fault                delays and aborts
+cors                 who may call from another origin
 headers              header operations
 clusters             outbound by service, port and subset; inbound; special ones
 destination_rule     which policy is in force

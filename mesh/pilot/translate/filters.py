@@ -14,6 +14,7 @@ from mesh.model.http_filter import (
     REPORTER_TAG,
     SOURCE_PEER_TAG,
     AccessLog,
+    CorsFilter,
     FaultFilter,
     FileAccessLog,
     GrpcAccessLog,
@@ -40,8 +41,8 @@ _INBOUND: dict[Engine, tuple[HttpFilter, ...]] = {
     ),
 }
 _OUTBOUND: dict[Engine, tuple[HttpFilter, ...]] = {
-    "python": (PeerMetadata("upstream"), FaultFilter(), IstioStats("source"), Router()),
-    "envoy": (FaultFilter(), Router()),
+    "python": (PeerMetadata("upstream"), FaultFilter(), CorsFilter(), IstioStats("source"), Router()),
+    "envoy": (FaultFilter(), CorsFilter(), Router()),
 }
 _INBOUND_TAGS = (
     MetadataTag(REPORTER_TAG, "literal", "destination"),

@@ -10,6 +10,7 @@ from mesh.galley.api.virtual_service import VirtualService
 from mesh.model.node import Node
 from mesh.model.route import Action, Route
 from mesh.pilot.translate.action import action, service_forward
+from mesh.pilot.translate.cors import cors
 from mesh.pilot.translate.destination import Target
 from mesh.pilot.translate.fault import fault
 from mesh.pilot.translate.headers import mutation
@@ -72,6 +73,7 @@ def _route(
         name=".".join(filter(None, (rule.name, entry.name))) or DEFAULT_ROUTE,
         config=f"virtual-service/{namespace}/{name}",
         fault=fault(rule.fault),
+        cors=cors(rule.cors_policy),
         request_headers=mutation(rule.headers.request if rule.headers else None),
         response_headers=mutation(rule.headers.response if rule.headers else None),
         decorator=target.decorator,

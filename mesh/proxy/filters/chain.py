@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mesh.http.message import Fields, Message
-from mesh.model.http_filter import FaultFilter, HttpFilter, IstioStats, PeerMetadata, Router
-from mesh.proxy.filters import fault, peer_metadata
+from mesh.model.http_filter import CorsFilter, FaultFilter, HttpFilter, IstioStats, PeerMetadata, Router
+from mesh.proxy.filters import cors, fault, peer_metadata
 from mesh.xds.errors import Rejected
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _STEPS: dict[HttpFilter, Steps] = {
         upstream=(peer_metadata.tell_callee,), response=(peer_metadata.learn_callee,)
     ),
     FaultFilter(): Steps(request=(fault.inject,)),
+    CorsFilter(): Steps(request=(cors.check,), response=(cors.answer,)),
     IstioStats("source"): Steps(),
     IstioStats("destination"): Steps(),
     Router(): Steps(),

@@ -9,13 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from envoy.extensions.filters.http.cors.v3 import cors_pb2
 from envoy.extensions.filters.http.fault.v3 import fault_pb2
 from envoy.extensions.filters.http.header_to_metadata.v3 import header_to_metadata_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from udpa.type.v1 import typed_struct_pb2
 
-from mesh.model.http_filter import FaultFilter, HeaderToMetadata, HttpFilter, IstioStats, PeerMetadata, Router
+from mesh.model.http_filter import (
+    CorsFilter,
+    FaultFilter,
+    HeaderToMetadata,
+    HttpFilter,
+    IstioStats,
+    PeerMetadata,
+    Router,
+)
+from mesh.xds.codec.cors import CORS_FILTER
 from mesh.xds.codec.fault import FAULT_FILTER
 from mesh.xds.codec.wire import TYPE_PREFIX, pack, struct, unpack
 from mesh.xds.errors import Rejected
@@ -93,6 +103,14 @@ def _decode_fault(_: Any) -> FaultFilter:
     return FaultFilter()
 
 
+def _encode_cors(_: CorsFilter) -> Any:
+    return cors_pb2.Cors()
+
+
+def _decode_cors(_: Any) -> CorsFilter:
+    return CorsFilter()
+
+
 def _encode_router(_: Router) -> Any:
     return router_pb2.Router()
 
@@ -108,6 +126,7 @@ _FAMILIES: Final[dict[type[HttpFilter], _Family]] = {
         "envoy.filters.http.header_to_metadata", _encode_header_to_metadata, _decode_header_to_metadata
     ),
     FaultFilter: _Family(FAULT_FILTER, _encode_fault, _decode_fault),
+    CorsFilter: _Family(CORS_FILTER, _encode_cors, _decode_cors),
     Router: _Family("envoy.filters.http.router", _encode_router, _decode_router),
 }
 _BY_NAME: Final = {family.name: family for family in _FAMILIES.values()}

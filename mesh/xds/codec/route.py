@@ -9,6 +9,7 @@ from envoy.config.route.v3 import route_components_pb2, route_pb2
 from mesh.model.names import ISTIO_METADATA
 from mesh.model.route import Action, DirectResponse, Forward, Redirect, Route, RouteConfiguration, VirtualHost
 from mesh.xds.codec import route_action
+from mesh.xds.codec.cors import CORS_FILTER, decode_cors, encode_cors
 from mesh.xds.codec.fault import FAULT_FILTER, decode_fault, encode_fault
 from mesh.xds.codec.header_mutation import decode_mutations, encode_mutations
 from mesh.xds.codec.route_match import decode_match, encode_match
@@ -61,6 +62,8 @@ def _encode_route(route: Route) -> Any:
         message.decorator.operation = route.decorator
     if route.fault is not None:
         message.typed_per_filter_config[FAULT_FILTER].CopyFrom(encode_fault(route.fault))
+    if route.cors is not None:
+        message.typed_per_filter_config[CORS_FILTER].CopyFrom(encode_cors(route.cors))
     encode_mutations(message, route.request_headers, route.response_headers)
     _encode_action(route.action, message)
     return message
@@ -68,6 +71,7 @@ def _encode_route(route: Route) -> Any:
 
 def _decode_route(message: Any) -> Route:
     fault = message.typed_per_filter_config.get(FAULT_FILTER)
+    cors = message.typed_per_filter_config.get(CORS_FILTER)
     request_headers, response_headers = decode_mutations(message)
     return Route(
         match=decode_match(message.match),
@@ -75,6 +79,7 @@ def _decode_route(message: Any) -> Route:
         name=message.name,
         config=metadata_text(message, ISTIO_METADATA, "config"),
         fault=None if fault is None else decode_fault(fault),
+        cors=None if cors is None else decode_cors(cors),
         request_headers=request_headers,
         response_headers=response_headers,
         decorator=message.decorator.operation,

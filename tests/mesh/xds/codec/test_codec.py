@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, LbPolicy
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Health, Locality, LocalityEndpoints
 from mesh.model.http_filter import (
+    CorsFilter,
     FaultFilter,
     FileAccessLog,
     GrpcAccessLog,
@@ -34,6 +35,7 @@ from mesh.model.listener import (
     TcpProxy,
 )
 from mesh.model.route import (
+    CorsPolicy,
     DirectResponse,
     Fault,
     FaultAbort,
@@ -159,6 +161,16 @@ fault = st.builds(
     maybe(st.builds(FaultDelay, percentage, positive)),
     maybe(st.builds(FaultAbort, percentage, st.integers(200, 599))),
 )
+cors = st.builds(
+    CorsPolicy,
+    several(string_match),
+    text,
+    text,
+    text,
+    text,
+    maybe(st.booleans()),
+    maybe(st.booleans()),
+)
 route = st.builds(
     Route,
     route_match,
@@ -166,6 +178,7 @@ route = st.builds(
     text,
     text,
     maybe(fault),
+    maybe(cors),
     mutation,
     mutation,
     text,
@@ -178,6 +191,7 @@ http_filter = st.one_of(
     st.builds(IstioStats, st.sampled_from(("source", "destination"))),
     st.builds(HeaderToMetadata, word, word, word),
     st.just(FaultFilter()),
+    st.just(CorsFilter()),
     st.just(Router()),
 )
 tag = st.one_of(
