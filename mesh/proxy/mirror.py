@@ -100,11 +100,9 @@ class Copy:
             self.is_over = True
             return
         self._host = host
-        breaker.requests += 1
         stats.rq_total.value += 1
         stats.rq_active.value += 1
         host.active += 1
-        host.total += 1
         limit_s = exchange.route.forward.timeout_s if exchange.route and exchange.route.forward else None
         self._deadline = exchange.worker.timers.after(limit_s or GIVE_UP_S, self._too_late)
         if connection is not None:
@@ -183,7 +181,6 @@ class Copy:
             host.successes += 1
         else:
             host.errors += 1
-        cluster.breaker.requests -= 1
         cluster.stats.rq_active.value -= 1
 
 
