@@ -18,6 +18,7 @@ PURE = (
     "mesh/pilot/registry.py",
     "mesh/proxy/route.py",
     "mesh/proxy/balance.py",
+    "mesh/proxy/outlier.py",
     "mesh/proxy/retry.py",
     "mesh/xds/codec/*.py",
     "mesh/xds/subscription.py",

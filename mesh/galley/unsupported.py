@@ -38,7 +38,7 @@ _OF_SETTINGS: dict[str, tuple[str, ...]] = {
     "connectionPool.http.h2UpgradePolicy": ("UPGRADE",),
     "connectionPool.http.useClientProtocol": ANY,
     "connectionPool.http.maxConcurrentStreams": ANY,
-    "outlierDetection": ANY,
+    "outlierDetection.consecutiveErrors": ANY,
     "tls.mode": ("SIMPLE", "MUTUAL"),
     "tls.insecureSkipVerify": ANY,
 }

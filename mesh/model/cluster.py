@@ -26,11 +26,33 @@ class CircuitBreaker:
 
 
 @dataclass(frozen=True, slots=True)
+class OutlierDetection:
+    """When an endpoint that misbehaves is left out for a while. Counts are of consecutive errors, 0 = never.
+
+    With ``split_local_origin`` failures to connect and time-outs count apart, as local origin failures;
+    without, they count as 503 and 504. An ejection lasts ``base_ejection_time_s`` times the number of
+    ejections not yet forgotten, at most ``max_ejection_time_s`` (or the base, if that is more).
+    """
+
+    consecutive_5xx: int = 5
+    consecutive_gateway_failure: int = 0
+    split_local_origin: bool = False
+    consecutive_local_origin_failure: int = 5
+    interval_s: float = 10.0
+    base_ejection_time_s: float = 30.0
+    max_ejection_percent: int = 10
+
+
+MAX_EJECTION_TIME_S = 300.0  # Envoy's default, which Istio leaves alone
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """``tls_by_endpoint`` True is Istio's auto mTLS: TLS only to endpoints that say ``mtls``.
 
     ``host`` and ``namespace`` are the service behind it, for telemetry (Istio's cluster metadata
-    ``istio.services``); ``config`` names the DestinationRule it came from.
+    ``istio.services``); ``config`` names the DestinationRule it came from. Below ``panic_threshold`` % of
+    healthy endpoints all of them are used, the unhealthy too; 0, Istio's default, is never.
     """
 
     name: str
@@ -43,6 +65,8 @@ class Cluster:
     circuit_breaker: CircuitBreaker = CircuitBreaker()
     idle_timeout_s: float = 3600.0
     max_requests_per_connection: int = 0  # 0 = unlimited
+    outlier_detection: OutlierDetection | None = None
+    panic_threshold: int = 0
     host: str = ""
     namespace: str = ""
     config: str = ""

@@ -29,6 +29,7 @@
     cluster          endpoints, balancer, breaker of a cluster
     cluster_stats    a cluster's counters
     balance          which endpoint (pure)
+    outlier          which endpoint is left out for a while (pure)
     breaker          how much at one time
     pool             the connections to an endpoint
     dial             how they are made

@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 _COUNTED = ("cx_connect_fail", "cx_total", "rq_error", "rq_success", "rq_timeout", "rq_total")
 _GAUGED = ("cx_active", "rq_active")
+_EDS_FLAGS = {"HEALTHY": "", "UNHEALTHY": "/failed_eds_health", "DRAINING": "/eds_status_draining"}
 _DAY_S = 86400
 
 
@@ -61,7 +62,7 @@ def _host_status(endpoint: EndpointView) -> Json:
     status: Json = {
         "address": _socket_address(endpoint.address, endpoint.port),
         "stats": counters + gauges,
-        "health_status": {"eds_health_status": endpoint.health},
+        "health_status": _health_status(endpoint),
         "weight": endpoint.weight,
         "locality": {key: value for key, value in locality.items() if value},
     }
@@ -76,9 +77,13 @@ def _metric(endpoint: EndpointView, stat: str, kind: Json) -> Json:
 
 
 def _health_flags(endpoint: EndpointView) -> str:
-    return {"HEALTHY": "healthy", "UNHEALTHY": "/failed_eds_health", "DRAINING": "/eds_status_draining"}[
-        endpoint.health
-    ]
+    flags = "/failed_outlier_check" if endpoint.is_ejected else ""
+    return flags + _EDS_FLAGS[endpoint.health] or "healthy"
+
+
+def _health_status(endpoint: EndpointView) -> Json:
+    ejected: Json = {"failed_outlier_check": True} if endpoint.is_ejected else {}
+    return {**ejected, "eds_health_status": endpoint.health}
 
 
 def _socket_address(address: str, port: int) -> Json:

@@ -52,6 +52,7 @@ class EndpointView:
     rq_success: int = 0
     rq_timeout: int = 0
     rq_total: int = 0
+    is_ejected: bool = False  # by outlier detection
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.proxy.balance import BALANCERS, Balancer
 from mesh.proxy.breaker import Breaker
 from mesh.proxy.cluster_stats import ClusterStats
+from mesh.proxy.outlier import Detector, OutlierStats
 from mesh.proxy.pool import Pool
+from mesh.proxy.timers import Timer
 from mesh.proxy.worker import Worker
 from mesh.xds.errors import Rejected
 
@@ -34,6 +36,7 @@ class Host:
         "endpoint",
         "errors",
         "locality",
+        "monitor",
         "peer",
         "pool",
         "priority",
@@ -52,6 +55,7 @@ class Host:
         self.active = self.successes = self.errors = self.timeouts = 0
         self.connections = self.connect_fail = 0
         self.describe(endpoint)
+        self.monitor = cluster.detector.watch() if cluster.detector is not None else None
         self.uses_tls = cluster.uses_tls(endpoint)  # an endpoint that changes it becomes another one
         self.pool = Pool(self, cluster)
 
@@ -60,6 +64,14 @@ class Host:
         self.endpoint = endpoint
         self.weight = max(endpoint.weight, 1)
         self.peer = _peer(endpoint.workload)
+
+    @property
+    def is_ejected(self) -> bool:
+        return self.monitor is not None and self.monitor.is_ejected
+
+    @property
+    def is_healthy(self) -> bool:
+        return self.endpoint.health == "HEALTHY" and not self.is_ejected
 
 
 class RuntimeCluster:
@@ -75,6 +87,8 @@ class RuntimeCluster:
         self.stats = ClusterStats(worker.stats, model.name)
         self.breaker = Breaker(model.circuit_breaker, self.stats.rq_active)
         self.allowed_peers = frozenset(model.tls.subject_alt_names) if model.tls else frozenset()
+        self.detector = self._make_detector()
+        self._checking: Timer | None = None
         self.hosts: dict[tuple[str, int, bool], Host] = {}
         self._next: Balancer[Host] | None = None
         if model.load_assignment is not None:
@@ -109,13 +123,23 @@ class RuntimeCluster:
                 host.locality, host.priority = group.locality, group.priority
                 self.hosts[key] = host
         for host in before.values():
-            host.pool.drain()
+            self._remove(host)
         self.stats.membership.value = len(self.hosts)
         self._balance()
 
+    def _remove(self, host: Host) -> None:
+        host.pool.drain()
+        if self.detector is not None and host.monitor is not None:
+            self.detector.forget(host.monitor)
+
     def _balance(self) -> None:
-        """Only the healthy take requests, and of these the best priority."""
-        healthy = [host for host in self.hosts.values() if host.endpoint.health == "HEALTHY"]
+        """Only the healthy take requests, and of these the best priority; too few of them: all (panic)."""
+        everyone = list(self.hosts.values())
+        healthy = [host for host in everyone if host.is_healthy]
+        self.stats.membership_healthy.value = len(healthy)
+        if 100 * len(healthy) < self.model.panic_threshold * len(everyone):
+            self.stats.healthy_panic.value += 1
+            healthy = everyone
         best = min((host.priority for host in healthy), default=0)
         healthy = [host for host in healthy if host.priority == best]
         make = BALANCERS[self.model.lb_policy]
@@ -124,7 +148,34 @@ class RuntimeCluster:
     def drain(self) -> None:
         """The cluster is gone from the configuration, or replaced."""
         for host in self.hosts.values():
-            host.pool.drain()
+            self._remove(host)
+        if self._checking is not None:
+            self._checking.callback = None
+
+    def _make_detector(self) -> Detector | None:
+        rules = self.model.outlier_detection
+        if rules is None:
+            return None
+        stats = OutlierStats(self.worker.stats, self.name)
+        return Detector(rules, stats, self.worker.loop.time, self._outliers_changed)
+
+    def _outliers_changed(self) -> None:
+        """Endpoints were ejected or came back. Ticks are needed only while there is something to undo."""
+        self._balance()
+        if self._checking is None:
+            self._check_outliers_later()
+
+    def _check_outliers_later(self) -> None:
+        assert self.detector is not None
+        interval_s = self.detector.rules.interval_s
+        self._checking = self.worker.timers.after(interval_s, self._check_outliers)
+
+    def _check_outliers(self) -> None:
+        assert self.detector is not None
+        if self.detector.tick():
+            self._check_outliers_later()
+        else:
+            self._checking = None
 
     def close_idle(self, now: float) -> None:
         """Close the connections that were idle for longer than the cluster allows."""
@@ -145,7 +196,7 @@ class RuntimeCluster:
 
     def _forget_unused(self) -> None:
         for key in [key for key, host in self.hosts.items() if not host.active]:
-            self.hosts.pop(key).pool.drain()
+            self._remove(self.hosts.pop(key))
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,9 @@ class ClusterStats:
         "cx_destroy_with_active_rq",
         "cx_overflow",
         "cx_total",
+        "healthy_panic",
         "membership",
+        "membership_healthy",
         "no_healthy",
         "pending_overflow",
         "retry",
@@ -53,3 +55,5 @@ class ClusterStats:
         self.ssl_handshake = counter("ssl.handshake")
         self.ssl_fail_verify_san = counter("ssl.fail_verify_san")
         self.membership = stats.gauge(f"cluster.{name}.membership_total")
+        self.membership_healthy = stats.gauge(f"cluster.{name}.membership_healthy")
+        self.healthy_panic = counter("lb_healthy_panic")

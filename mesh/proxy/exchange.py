@@ -192,6 +192,8 @@ class Exchange(ExchangeState):
 
     def upstream_failed(self, failure: Failure) -> None:
         """Try again, or tell the client."""
+        if self.host is not None and self.host.monitor is not None:
+            self.host.monitor.failed(failure)
         self.upstream = self._waiting_in = None
         self._end_attempt(ok=False)
         self.transport_reason = failure.transport_reason
@@ -219,7 +221,10 @@ class Exchange(ExchangeState):
         """The head, or more of the body."""
         if self.response is not None:
             self.continue_response(response)
-        elif response.status < 400 or not self._is_retried(response):
+            return
+        if self.host is not None and self.host.monitor is not None:
+            self.host.monitor.answered(response.status)
+        if response.status < 400 or not self._is_retried(response):
             self.start_response(response)
 
     def _is_retried(self, response: Response) -> bool:

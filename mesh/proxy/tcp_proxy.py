@@ -86,8 +86,12 @@ class TcpConnection(Half):
         try:
             other = await connect(cluster, host, _UpstreamHalf)
         except DialError as error:
+            if host.monitor is not None:
+                host.monitor.failed(error.failure)
             self._give_up(error.failure)
             return
+        if host.monitor is not None:
+            host.monitor.answered(200)  # a connection is all that TCP can say
         self._other = other
         if self.transport.is_closing():
             other.transport.abort()

@@ -107,6 +107,7 @@ def _endpoint(host: Host) -> EndpointView:
         address=host.address[0],
         port=host.address[1],
         health=host.endpoint.health,
+        is_ejected=host.is_ejected,
         weight=host.weight,
         locality=host.locality,
         priority=host.priority,

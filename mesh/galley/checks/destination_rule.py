@@ -46,6 +46,11 @@ def _check_settings(policy: TrafficPolicy | PortTrafficPolicy, loc: Loc) -> Prob
     pool = policy.connection_pool
     if pool is not None and not given(pool):
         yield Problem((*loc, "connectionPool"), "expected tcp, http or both, got none")
+    outlier = policy.outlier_detection
+    if outlier is not None and outlier.consecutive_local_origin_failures:
+        if not outlier.split_external_local_origin_errors:
+            at: Loc = (*loc, "outlierDetection", "consecutiveLocalOriginFailures")
+            yield Problem(at, "expected splitExternalLocalOriginErrors: true beside it")
 
 
 def _check_tls(tls: ClientTls, loc: Loc) -> Problems:

@@ -6,22 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mesh.galley.api.destination_rule import Subset
-from mesh.galley.api.traffic_policy import ConnectionPool
 from mesh.model import names
-from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, Discovery, LbPolicy
+from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
 from mesh.model.node import Node, ServicePort
 from mesh.model.tls import UpstreamTls
 from mesh.pilot.services import Service
+from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import MergedRule, Policy, policy_for, rule_for
 from mesh.pilot.translate.inbound import InboundPort, inbound_ports
 from mesh.pilot.world import World
-
-_LB_POLICIES: dict[str, LbPolicy] = {
-    "ROUND_ROBIN": "ROUND_ROBIN",
-    "RANDOM": "RANDOM",
-    "PASSTHROUGH": "CLUSTER_PROVIDED",
-}
 
 # TLS with certificates of the user's own: galley says that it is not served; auto mTLS stays in force
 _NOT_SERVED = ("SIMPLE", "MUTUAL")
@@ -63,23 +57,16 @@ def _outbound_clusters(world: World, client_namespace: str) -> tuple[OutboundClu
 def _outbound(service: Service, port: ServicePort, subset: Subset | None, rule: MergedRule) -> Cluster:
     policy = policy_for(rule, subset, port.number)
     subset_name = "" if subset is None else subset.name
-    lb_policy = _lb_policy(policy)
-    discovery: Discovery = "ORIGINAL_DST" if lb_policy == "CLUSTER_PROVIDED" else "EDS"
-    pool = policy.connection_pool or ConnectionPool()
-    return Cluster(
+    cluster = Cluster(
         names.outbound_cluster(port.number, subset_name, service.host),
-        discovery,
-        lb_policy=lb_policy,
-        connect_timeout_s=_connect_timeout_s(pool),
+        "EDS",
         tls=_tls(policy, service, port, subset_name),
         tls_by_endpoint=policy.tls is None or policy.tls.mode in _NOT_SERVED,
-        circuit_breaker=_circuit_breaker(pool),
-        idle_timeout_s=_idle_timeout_s(pool),
-        max_requests_per_connection=(pool.http.max_requests_per_connection or 0) if pool.http else 0,
         host=service.host,
         namespace=service.namespace,
         config=rule.config,
     )
+    return apply_policy(cluster, policy)
 
 
 def _tls(policy: Policy, service: Service, port: ServicePort, subset: str) -> UpstreamTls | None:
@@ -92,31 +79,6 @@ def _tls(policy: Policy, service: Service, port: ServicePort, subset: str) -> Up
         sni = settings.sni or sni
         accounts = tuple(sorted(settings.subject_alt_names)) or accounts
     return UpstreamTls(sni, names.UPSTREAM_ALPN, accounts)
-
-
-def _lb_policy(policy: Policy) -> LbPolicy:
-    """Istio's default, and what it makes of the old LEAST_CONN, is LEAST_REQUEST."""
-    simple = policy.load_balancer.simple if policy.load_balancer is not None else None
-    return _LB_POLICIES.get(simple or "", "LEAST_REQUEST")
-
-
-def _circuit_breaker(pool: ConnectionPool) -> CircuitBreaker:
-    """0 and nothing are Istio's "no limit"."""
-    tcp, http = pool.tcp, pool.http
-    return CircuitBreaker(
-        max_connections=(tcp.max_connections if tcp else None) or UNLIMITED,
-        max_pending_requests=(http.http1_max_pending_requests if http else None) or UNLIMITED,
-        max_requests=(http.http2_max_requests if http else None) or UNLIMITED,
-        max_retries=(http.max_retries if http else None) or UNLIMITED,
-    )
-
-
-def _connect_timeout_s(pool: ConnectionPool) -> float:
-    return (pool.tcp.connect_timeout if pool.tcp else None) or Cluster("", "EDS").connect_timeout_s
-
-
-def _idle_timeout_s(pool: ConnectionPool) -> float:
-    return (pool.http.idle_timeout if pool.http else None) or Cluster("", "EDS").idle_timeout_s
 
 
 def _inbound(node: Node, port: InboundPort) -> Cluster:

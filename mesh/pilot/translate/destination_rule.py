@@ -12,7 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mesh.galley.api.destination_rule import DestinationRule, Subset
-from mesh.galley.api.traffic_policy import ClientTls, ConnectionPool, LoadBalancer, TrafficPolicy
+from mesh.galley.api.traffic_policy import (
+    ClientTls,
+    ConnectionPool,
+    LoadBalancer,
+    OutlierDetection,
+    TrafficPolicy,
+)
 from mesh.pilot.services import Service
 from mesh.pilot.translate.hosts import in_full, most_specific
 from mesh.pilot.translate.peer_authentication import ROOT_NAMESPACE
@@ -25,6 +31,7 @@ class Policy:
     load_balancer: LoadBalancer | None = None
     connection_pool: ConnectionPool | None = None
     tls: ClientTls | None = None
+    outlier_detection: OutlierDetection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +82,10 @@ def _override(base: Policy, policy: TrafficPolicy | None, port: int) -> Policy:
         return base
     for level in policy.port_level_settings:
         if level.port.number == port:
-            return Policy(level.load_balancer, level.connection_pool, level.tls)
+            return Policy(level.load_balancer, level.connection_pool, level.tls, level.outlier_detection)
     return Policy(
         policy.load_balancer or base.load_balancer,
         policy.connection_pool or base.connection_pool,
         policy.tls or base.tls,
+        policy.outlier_detection or base.outlier_detection,
     )

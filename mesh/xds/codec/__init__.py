@@ -14,6 +14,7 @@ fault             the fault filter's per-route part
 cors              the cors filter's per-route part
 header_mutation   headers to set, add and remove
 cluster           clusters
+outlier           outlier detection of a cluster
 endpoint          cluster load assignments
 tls               transport sockets
 secret            SDS secrets

@@ -13,6 +13,7 @@ from mesh.model.cluster import CircuitBreaker, Cluster, Discovery, LbPolicy
 from mesh.model.names import ISTIO_METADATA
 from mesh.model.tls import UpstreamTls
 from mesh.xds.codec.endpoint import TLS_MODE, decode_assignment, encode_assignment
+from mesh.xds.codec.outlier import decode_outlier, encode_outlier
 from mesh.xds.codec.tls import decode_upstream, encode_upstream, raw_socket
 from mesh.xds.codec.wire import ads_source, duration, metadata, metadata_text, pack, seconds, struct, unpack
 from mesh.xds.errors import Rejected
@@ -26,7 +27,6 @@ _LIMITS: Final = ("max_connections", "max_pending_requests", "max_requests", "ma
 
 
 def encode_cluster(cluster: Cluster) -> Any:
-    """Panic mode is off (threshold 0), as Istio has it: an unhealthy endpoint never gets a request."""
     message = cluster_pb2.Cluster(
         name=cluster.name,
         type=cluster.discovery,
@@ -34,7 +34,7 @@ def encode_cluster(cluster: Cluster) -> Any:
         connect_timeout=duration(cluster.connect_timeout_s),
         circuit_breakers=_encode_breaker(cluster.circuit_breaker),
         typed_extension_protocol_options={_OPTIONS: pack(_http_options(cluster))},
-        common_lb_config={"healthy_panic_threshold": {}},
+        common_lb_config={"healthy_panic_threshold": {"value": cluster.panic_threshold}},
         metadata=metadata({ISTIO_METADATA: _origin(cluster)}),
     )
     if cluster.discovery == "EDS":
@@ -43,6 +43,8 @@ def encode_cluster(cluster: Cluster) -> Any:
         message.dns_lookup_family = cluster_pb2.Cluster.V4_ONLY
     if cluster.load_assignment is not None:
         message.load_assignment.CopyFrom(encode_assignment(cluster.load_assignment))
+    if cluster.outlier_detection is not None:
+        message.outlier_detection.CopyFrom(encode_outlier(cluster.outlier_detection))
     _encode_transport(cluster, message)
     return message
 
@@ -66,6 +68,10 @@ def decode_cluster(message: Any) -> Cluster:
         circuit_breaker=_decode_breaker(message.circuit_breakers),
         idle_timeout_s=seconds(common.idle_timeout),
         max_requests_per_connection=common.max_requests_per_connection.value,
+        outlier_detection=decode_outlier(message.outlier_detection)
+        if message.HasField("outlier_detection")
+        else None,
+        panic_threshold=int(message.common_lb_config.healthy_panic_threshold.value),
         host=host,
         namespace=namespace,
         config=metadata_text(message, ISTIO_METADATA, "config"),

@@ -50,6 +50,12 @@ VERSIONS = {
             "spec.trafficPolicy.tls: expected privateKey (or credentialName) with mode MUTUAL",
         ),
         (
+            "DestinationRule",
+            "{host: a, trafficPolicy: {outlierDetection: {consecutiveLocalOriginFailures: 3}}}",
+            "spec.trafficPolicy.outlierDetection.consecutiveLocalOriginFailures: "
+            "expected splitExternalLocalOriginErrors: true beside it",
+        ),
+        (
             "PeerAuthentication",
             "{portLevelMtls: {80: {mode: STRICT}}}",
             "spec.portLevelMtls: expected a selector beside portLevelMtls: ports are a workload's",

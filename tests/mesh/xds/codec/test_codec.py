@@ -12,7 +12,7 @@ from google.protobuf import any_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, LbPolicy
+from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, LbPolicy, OutlierDetection
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Health, Locality, LocalityEndpoints
 from mesh.model.http_filter import (
     CorsFilter,
@@ -108,6 +108,12 @@ cluster = st.builds(
     circuit_breaker=st.builds(CircuitBreaker, count, count, count, count),
     idle_timeout_s=duration,
     max_requests_per_connection=count,
+    outlier_detection=maybe(
+        st.builds(
+            OutlierDetection, count, count, st.booleans(), count, positive, positive, st.integers(0, 100)
+        )
+    ),
+    panic_threshold=st.integers(0, 100),
     host=text,
     namespace=text,
     config=text,
@@ -327,7 +333,7 @@ def test_a_route_field_the_model_cannot_hold_is_refused_by_name(change, named):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda m: m.outlier_detection.SetInParent(), "outlier_detection: not supported"),
+        (lambda m: m.outlier_detection.SetInParent(), "outlier_detection.consecutive_5xx: is missing"),
         (lambda m: setattr(m, "type", cluster_pb2.Cluster.LOGICAL_DNS), "type: LOGICAL_DNS is not supported"),
         (lambda m: setattr(m, "lb_policy", cluster_pb2.Cluster.MAGLEV), "lb_policy: MAGLEV is not supported"),
         (lambda m: m.ClearField("typed_extension_protocol_options"), "typed_extension_protocol_options"),

@@ -1,0 +1,76 @@
+"""What a DestinationRule's policy makes of a cluster: balancing, connection pool, outlier detection.
+
+What the rule leaves out keeps Envoy's default, except where Istio has one of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from mesh.galley.api.traffic_policy import ConnectionPool, HttpPool, TcpPool
+from mesh.galley.api.traffic_policy import OutlierDetection as OutlierPolicy
+from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, LbPolicy, OutlierDetection
+from mesh.pilot.translate.destination_rule import Policy
+
+_LB_POLICIES: dict[str, LbPolicy] = {
+    "ROUND_ROBIN": "ROUND_ROBIN",
+    "RANDOM": "RANDOM",
+    "PASSTHROUGH": "CLUSTER_PROVIDED",
+}
+
+
+def apply_policy(cluster: Cluster, policy: Policy) -> Cluster:
+    """The cluster as the policy wants it; its TLS is not decided here."""
+    changes = _balancing(policy) | _pool(policy.connection_pool or ConnectionPool())
+    outlier = policy.outlier_detection
+    if outlier is not None:
+        changes["outlier_detection"] = _outlier_detection(outlier)
+        changes["panic_threshold"] = outlier.min_health_percent or 0
+    return replace(cluster, **changes)
+
+
+def _balancing(policy: Policy) -> dict[str, Any]:
+    """Istio's default, and what it makes of the old LEAST_CONN, is LEAST_REQUEST."""
+    simple = policy.load_balancer.simple if policy.load_balancer is not None else None
+    lb_policy = _LB_POLICIES.get(simple or "", "LEAST_REQUEST")
+    if lb_policy == "CLUSTER_PROVIDED":
+        return {"lb_policy": lb_policy, "discovery": "ORIGINAL_DST"}
+    return {"lb_policy": lb_policy}
+
+
+def _pool(pool: ConnectionPool) -> dict[str, Any]:
+    tcp, http = pool.tcp or TcpPool(), pool.http or HttpPool()
+    changes: dict[str, Any] = {
+        "circuit_breaker": _circuit_breaker(tcp, http),
+        "max_requests_per_connection": http.max_requests_per_connection or 0,
+    }
+    if tcp.connect_timeout:
+        changes["connect_timeout_s"] = tcp.connect_timeout
+    if http.idle_timeout:
+        changes["idle_timeout_s"] = http.idle_timeout
+    return changes
+
+
+def _circuit_breaker(tcp: TcpPool, http: HttpPool) -> CircuitBreaker:
+    """0 and nothing are Istio's "no limit"."""
+    return CircuitBreaker(
+        max_connections=tcp.max_connections or UNLIMITED,
+        max_pending_requests=http.http1_max_pending_requests or UNLIMITED,
+        max_requests=http.http2_max_requests or UNLIMITED,
+        max_retries=http.max_retries or UNLIMITED,
+    )
+
+
+def _outlier_detection(policy: OutlierPolicy) -> OutlierDetection:
+    """0 errors switch a detector off; unsaid, only that of 5xx is on (Istio's and Envoy's defaults)."""
+    said = {
+        "consecutive_5xx": policy.consecutive_5xx_errors,
+        "consecutive_gateway_failure": policy.consecutive_gateway_errors,
+        "split_local_origin": policy.split_external_local_origin_errors,
+        "consecutive_local_origin_failure": policy.consecutive_local_origin_failures or None,
+        "interval_s": policy.interval,
+        "base_ejection_time_s": policy.base_ejection_time,
+        "max_ejection_percent": policy.max_ejection_percent or None,
+    }
+    return OutlierDetection(**{name: value for name, value in said.items() if value is not None})  # type: ignore[arg-type]
