@@ -37,7 +37,7 @@ class Reader(HttpUser):
                 page.failure("a part of the page is missing")
 
 
-@events.quit.add_listener
+@events.quit.add_listener  # type: ignore[untyped-decorator]
 def print_totals(exit_code: int, **_: Any) -> None:
     print(json.dumps(TOTALS), flush=True)
 
@@ -45,7 +45,7 @@ def print_totals(exit_code: int, **_: Any) -> None:
 TOTALS = {"requests": 0, "failures": 0}
 
 
-@events.request.add_listener
+@events.request.add_listener  # type: ignore[untyped-decorator]
 def count(exception: BaseException | None, **_: Any) -> None:
     TOTALS["requests"] += 1
     TOTALS["failures"] += exception is not None
@@ -57,4 +57,4 @@ if __name__ == "__main__":
     sys.argv[1:] = ["-f", __file__, "--headless", "--host", host, "--users", users, "--spawn-rate", users]
     sys.argv += ["--stop-timeout", "5"]  # seconds: a request in flight is waited for
     sys.argv += ["--loglevel", "WARNING", "--only-summary"]
-    main()
+    main()  # type: ignore[no-untyped-call]

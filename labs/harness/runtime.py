@@ -72,7 +72,8 @@ class Process(Protocol):
 class Runtime(Protocol):
     """Names of pods are names of workloads ("reviews-v1"): each has one instance."""
 
-    name: Literal["process", "docker"]
+    @property
+    def name(self) -> Literal["process", "docker"]: ...
 
     async def up(self, topology: Topology) -> None:
         """Start the control plane, then every pod; return when each sidecar is ready and each app serves.

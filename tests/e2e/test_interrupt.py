@@ -98,7 +98,8 @@ def interrupted(runtime: str, moment: str, runs: Path) -> int:
         lab.wait_for(moment)
         assert lab.kin(), "the lab itself carries the mark"
         status, said = lab.interrupt()
-        assert status == 130 if moment else status in (130, -signal.SIGINT), said
+        # at once, it is the interpreter's own start that is interrupted, which ends as it likes
+        assert status == 130 if moment else status != 0, said
         assert "Traceback" not in said or not moment, said
         assert not lab.kin()
         assert [path.name for path in runs.iterdir() if path.name != "canary"] == []
