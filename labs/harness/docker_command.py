@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
@@ -56,6 +57,7 @@ class DockerCommand:
             if rest:
                 self._tell(rest)
             self._tell(None)
+            cast("Any", output)._response.close()  # the SDK has no public way to let go of an ended stream
 
     def _tell(self, line: bytes | None) -> None:
         text = None if line is None else line.decode(errors="replace").rstrip("\r")

@@ -71,8 +71,8 @@ class DockerRuntime:
     def __init__(self, options: RuntimeOptions) -> None:
         self._options = options
         self._logs = options.folder / "logs"
-        self._run = f"mesh-labs-{secrets.token_hex(4)}"
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=self._run)
+        self.run = f"mesh-labs-{secrets.token_hex(4)}"
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=self.run)
         self._engine: Engine | None = None
         self._image = ""
         self._session: aiohttp.ClientSession | None = None
@@ -103,10 +103,10 @@ class DockerRuntime:
     def _prepare(self) -> None:
         try:
             client = engine.connect()
-            self._engine = Engine(client, self._run)
+            self._engine = Engine(client, self.run)
             engine.sweep(client)
             self._image = ensure_image(client, lambda line: None)
-            client.networks.create(self._run, driver="bridge", labels=engine.labels(self._run))
+            client.networks.create(self.run, driver="bridge", labels=engine.labels(self.run))
         except (engine.EngineError, ImageError, APIError) as reason:
             raise RuntimeFailure(str(reason)) from reason
 
@@ -132,7 +132,7 @@ class DockerRuntime:
                 for wave in (guests, owners):
                     remove = [(made_by.client, container.id or "") for container in wave]
                     list(threads.map(lambda one: engine.remove_container(*one), remove))
-            engine.remove_run(made_by.client, self._run)
+            engine.remove_run(made_by.client, self.run)
             made_by.client.close()
 
     def _keep_logs(self, pods: Sequence[DockerPod]) -> None:
