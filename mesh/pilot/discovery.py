@@ -21,7 +21,7 @@ from mesh.pilot.declared import declared_services
 from mesh.pilot.metrics import PilotMetrics
 from mesh.pilot.push import Pusher
 from mesh.pilot.registry import Registry, proxy_name
-from mesh.pilot.registry_store import load, save
+from mesh.pilot.registry_store import Saved, load, save
 from mesh.pilot.services import ClaimedService, claimed_services, services
 from mesh.pilot.status import Progress, Waiting, progress
 from mesh.pilot.world import World
@@ -54,7 +54,7 @@ class Pilot:
         self._waiting = Waiting()
         self._expiry: asyncio.TimerHandle | None = None
         self._closed = False
-        self._saved_revision = -1
+        self._saved = Saved()
         self._pusher = Pusher(
             self._connections,
             self._make_world,
@@ -68,6 +68,7 @@ class Pilot:
         """Take up the endpoints known before the last stop."""
         saved = load(self._file)
         self._claimed = saved.services
+        self._pusher.generation = max(self._pusher.generation, saved.generation)
         self._registry.restore(saved.nodes, self._now())
         self._registry_changed(since=-1)
 
@@ -161,16 +162,16 @@ class Pilot:
     def _make_world(self) -> World:
         """The world as it is now; what it serves is on disk before anybody is told."""
         nodes = self._registry.nodes()
-        claimed = claimed_services(nodes, self._claimed)
-        if (self._registry.revision, claimed) != (self._saved_revision, self._claimed):
-            self._claimed = claimed
-            self._save()
-        return World(self._config, services(nodes, claimed, declared_services(self._config.services)))
+        self._claimed = claimed_services(nodes, self._claimed)
+        self._save(Saved(nodes, self._claimed, self._pusher.generation))
+        return World(self._config, services(nodes, self._claimed, declared_services(self._config.services)))
 
-    def _save(self) -> None:
+    def _save(self, registry: Saved) -> None:
+        if registry == self._saved:
+            return
         try:
-            save(self._file, self._registry.nodes(), self._claimed)
-            self._saved_revision = self._registry.revision
+            save(self._file, registry)
+            self._saved = registry
         except OSError as fault:
             log.error("a restart will not know the present endpoints: %s", fault)
 

@@ -1,6 +1,7 @@
 """The registry on disk, so that a control plane that starts again serves the endpoints it knew.
 
-One JSON file, replaced whole: ``{"nodes": [node metadata...], "services": [claimed service...]}``.
+One JSON file, replaced whole: ``{"generation": n, "nodes": [node metadata...], "services": [claimed...]}``.
+The generation is kept with them so that it never falls: what a user saw live stays behind what comes.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ class Saved:
 
     nodes: tuple[Node, ...] = ()
     services: tuple[ClaimedService, ...] = ()
+    generation: int = 0  # the newest that was pushed
 
 
 def load(path: Path) -> Saved:
@@ -34,6 +35,7 @@ def load(path: Path) -> Saved:
         return Saved(
             tuple(Node.from_metadata(node) for node in raw["nodes"]),
             tuple(_service(service) for service in raw["services"]),
+            int(raw.get("generation", 0)),
         )
     except FileNotFoundError:
         return Saved()
@@ -42,11 +44,12 @@ def load(path: Path) -> Saved:
         return Saved()
 
 
-def save(path: Path, nodes: Iterable[Node], services: Iterable[ClaimedService]) -> None:
+def save(path: Path, registry: Saved) -> None:
     """Replace the file at once: a reader sees the old or the new one. Raises OSError."""
     content = {
-        "nodes": [node.to_metadata() for node in nodes],
-        "services": [_metadata(service) for service in services],
+        "generation": registry.generation,
+        "nodes": [node.to_metadata() for node in registry.nodes],
+        "services": [_metadata(service) for service in registry.services],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")

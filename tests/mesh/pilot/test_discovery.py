@@ -236,6 +236,7 @@ async def test_a_restart_serves_the_endpoints_it_knew(pilot: MakePilot, node: Ma
     again.on_connect(first)
     assert workloads(await first.next_push()) == {"reviews-v1", "reviews-v2"}
     assert again.progress(again.generation).pending == ("reviews-v1-0.default", "reviews-v2-0.default")
+    assert again.generation > made.generation, "what was live before stays behind what comes"
 
 
 async def test_a_false_identity_is_refused_and_leaves_no_trace(pilot: MakePilot, node: MakeNode) -> None:

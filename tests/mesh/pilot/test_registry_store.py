@@ -15,10 +15,10 @@ Bookinfo = Callable[..., tuple[Node, ...]]
 
 def test_what_is_saved_is_loaded(tmp_path: Path, bookinfo: Bookinfo) -> None:
     nodes = bookinfo()
-    claimed = claimed_services(nodes, ())
+    registry = Saved(nodes, claimed_services(nodes, ()), generation=7)
     path = tmp_path / "pilot" / "registry.json"
-    save(path, nodes, claimed)
-    assert load(path) == Saved(nodes, claimed)
+    save(path, registry)
+    assert load(path) == registry
     assert [left.name for left in path.parent.iterdir()] == ["registry.json"]
 
 
