@@ -105,6 +105,8 @@ class DynamicConfig:
         return changed
 
     def _make_chains(self, model: Listener) -> Chains:
+        if model.access_logs:
+            raise Rejected(f"listener {model.name}: access_log: supported on its filters, not on itself")
         chains = list(model.filter_chains)
         if model.default_filter_chain is not None:
             chains.append(model.default_filter_chain)
@@ -115,7 +117,7 @@ class DynamicConfig:
 
     def _make_handler(self, chain: FilterChain, listener: Listener) -> Handler:
         model = chain.network_filter
-        sources: list[AccessLog | IstioStats] = [*model.access_logs, *listener.access_logs]
+        sources: list[AccessLog | IstioStats] = [*model.access_logs]
         if isinstance(model, HttpConnectionManager):
             sources += [entry for entry in model.filters if isinstance(entry, IstioStats)]
         try:
