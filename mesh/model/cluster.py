@@ -43,6 +43,15 @@ class OutlierDetection:
     max_ejection_percent: int = 10
 
 
+@dataclass(frozen=True, slots=True)
+class TcpKeepalive:
+    """Probes of a silent connection; None leaves a value to the operating system. Whole seconds."""
+
+    probes: int | None = None
+    time_s: int | None = None
+    interval_s: int | None = None
+
+
 MAX_EJECTION_TIME_S = 300.0  # Envoy's default, which Istio leaves alone
 
 
@@ -65,6 +74,8 @@ class Cluster:
     circuit_breaker: CircuitBreaker = CircuitBreaker()
     idle_timeout_s: float = 3600.0
     max_requests_per_connection: int = 0  # 0 = unlimited
+    max_connection_duration_s: float = 0.0  # 0 = unlimited
+    tcp_keepalive: TcpKeepalive | None = None
     outlier_detection: OutlierDetection | None = None
     panic_threshold: int = 0
     host: str = ""

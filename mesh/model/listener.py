@@ -39,6 +39,8 @@ class TcpProxy:
     stat_prefix: str
     cluster: str
     access_logs: tuple[AccessLog, ...] = ()
+    idle_timeout_s: float = 3600.0  # without a byte either way; 0 = none
+    max_connection_duration_s: float = 0.0  # 0 = unlimited
 
 
 NetworkFilter = HttpConnectionManager | TcpProxy

@@ -25,12 +25,13 @@ KEEP_ALIVE_RACE = RetryPolicy(1, ())
 class Attempts:
     """``retries`` counts those made; ``tried`` are endpoints to avoid; ``exhausted``: the limit was it."""
 
-    __slots__ = ("_exchange", "_policy", "_timer", "exhausted", "needs_fresh", "retries", "tried")
+    __slots__ = ("_counted", "_exchange", "_policy", "_timer", "exhausted", "needs_fresh", "retries", "tried")
 
     def __init__(self, exchange: Exchange, policy: RetryPolicy) -> None:
         self._exchange = exchange
         self._policy = policy
         self._timer: Timer | None = None
+        self._counted = False
         self.retries = 0
         self.tried: list[Host] = []
         self.exhausted = False
@@ -68,8 +69,10 @@ class Attempts:
     def _can_begin(self) -> bool:
         cluster = self._exchange.cluster
         assert cluster is not None
+        self.release()
         if not cluster.breaker.can_retry():
             cluster.stats.retry_overflow.value += 1
+            self._exchange.add_flag("UO")
             return False
         return True
 
@@ -81,6 +84,7 @@ class Attempts:
         self.retries += 1
         cluster.stats.retry.value += 1
         cluster.breaker.retries += 1
+        self._counted = True
         if self._policy.avoid_previous_hosts and host is not None:
             self.tried.append(host)
         delay_s = backoff_s(self._policy, self.retries, exchange.worker.rng)
@@ -95,8 +99,12 @@ class Attempts:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.callback = None
-            cluster = self._exchange.cluster
-            assert cluster is not None
+
+    def release(self) -> None:
+        """A retry counts at the breaker until the next one, or until the exchange is over (Envoy)."""
+        cluster = self._exchange.cluster
+        if self._counted and cluster is not None:
+            self._counted = False
             cluster.breaker.retries -= 1
 
 

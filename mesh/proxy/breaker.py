@@ -1,12 +1,15 @@
 """Envoy's circuit breaker: limits on what a cluster has in hand at one time. Counting only, no I/O.
 
-Requests in hand are the cluster's gauge ``upstream_rq_active``, counted once for both.
+Requests in hand are the cluster's gauge ``upstream_rq_active``, counted once for both. The gauges
+``circuit_breakers.default.*_open`` are worked out when somebody looks at them, so that requests do not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mesh.model.cluster import CircuitBreaker
-from mesh.proxy.stats import Gauge
+from mesh.proxy.stats import Gauge, Stats
 
 
 class Breaker:
@@ -32,3 +35,36 @@ class Breaker:
 
     def can_retry(self) -> bool:
         return self.retries < self.limits.max_retries
+
+    def show_in(self, stats: Stats, cluster: str) -> None:
+        """Put the gauges of this breaker in the place of those of the one before it."""
+        prefix = f"cluster.{cluster}.circuit_breakers.default."
+        stats.gauges[prefix + "cx_open"] = _OpenGauge(self.can_connect)
+        stats.gauges[prefix + "rq_pending_open"] = _OpenGauge(self.can_wait)
+        stats.gauges[prefix + "rq_open"] = _OpenGauge(self.can_request)
+        stats.gauges[prefix + "rq_retry_open"] = _OpenGauge(self.can_retry)
+        stats.gauges[f"cluster.{cluster}.upstream_rq_pending_active"] = _PendingGauge(self)
+
+
+class _OpenGauge(Gauge):
+    """1 while nothing more is admitted, else 0."""
+
+    __slots__ = ("_can",)
+
+    def __init__(self, can: Callable[[], bool]) -> None:
+        self._can = can
+
+    @property
+    def value(self) -> int:  # type: ignore[override]
+        return 0 if self._can() else 1
+
+
+class _PendingGauge(Gauge):
+    __slots__ = ("_breaker",)
+
+    def __init__(self, breaker: Breaker) -> None:
+        self._breaker = breaker
+
+    @property
+    def value(self) -> int:  # type: ignore[override]
+        return self._breaker.pending

@@ -86,6 +86,7 @@ class RuntimeCluster:
         self.worker = worker
         self.stats = ClusterStats(worker.stats, model.name)
         self.breaker = Breaker(model.circuit_breaker, self.stats.rq_active)
+        self.limits_connections = bool(model.max_requests_per_connection or model.max_connection_duration_s)
         self.allowed_peers = frozenset(model.tls.subject_alt_names) if model.tls else frozenset()
         self.detector = self._make_detector()
         self._checking: Timer | None = None

@@ -13,6 +13,9 @@ class ClusterStats:
         "cx_connect_fail",
         "cx_connect_timeout",
         "cx_destroy_with_active_rq",
+        "cx_idle_timeout",
+        "cx_max_duration_reached",
+        "cx_max_requests",
         "cx_overflow",
         "cx_total",
         "healthy_panic",
@@ -20,6 +23,7 @@ class ClusterStats:
         "membership_healthy",
         "no_healthy",
         "pending_overflow",
+        "pending_total",
         "retry",
         "retry_limit_exceeded",
         "retry_overflow",
@@ -42,11 +46,15 @@ class ClusterStats:
         self.cx_connect_timeout = counter("upstream_cx_connect_timeout")
         self.cx_overflow = counter("upstream_cx_overflow")
         self.cx_destroy_with_active_rq = counter("upstream_cx_destroy_with_active_rq")
+        self.cx_idle_timeout = counter("upstream_cx_idle_timeout")
+        self.cx_max_duration_reached = counter("upstream_cx_max_duration_reached")
+        self.cx_max_requests = counter("upstream_cx_max_requests")
         self.rq_total = counter("upstream_rq_total")
         self.rq_active = stats.gauge(f"cluster.{name}.upstream_rq_active")
         self.rq_classes = [counter(f"upstream_rq_{hundreds}xx") for hundreds in range(10)]
         self.rq_timeout = counter("upstream_rq_timeout")
         self.rq_per_try_timeout = counter("upstream_rq_per_try_timeout")
+        self.pending_total = counter("upstream_rq_pending_total")
         self.pending_overflow = counter("upstream_rq_pending_overflow")
         self.retry = counter("upstream_rq_retry")
         self.retry_limit_exceeded = counter("upstream_rq_retry_limit_exceeded")

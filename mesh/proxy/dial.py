@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,7 +40,8 @@ async def connect(cluster: RuntimeCluster, host: Host, make: Callable[[str], P])
         async with asyncio.timeout(cluster.model.connect_timeout_s):
             if host.uses_tls:
                 return await _connect_tls(cluster, host, make)
-            _, protocol = await cluster.worker.loop.create_connection(lambda: make(""), *host.address)
+            transport, protocol = await cluster.worker.loop.create_connection(lambda: make(""), *host.address)
+            _keep_alive(cluster, transport)
             return protocol
     except TimeoutError:
         stats.cx_connect_timeout.value += 1
@@ -81,6 +83,7 @@ async def _connect_tls(cluster: RuntimeCluster, host: Host, make: Callable[[str]
         ),
         *host.address,
     )
+    _keep_alive(cluster, transport)
     try:
         secured = await ready
     except BaseException:
@@ -94,6 +97,24 @@ async def _connect_tls(cluster: RuntimeCluster, host: Host, make: Callable[[str]
     protocol = make(principal(secured.ssl_object))
     secured.attach(protocol)
     return protocol
+
+
+def _keep_alive(cluster: RuntimeCluster, transport: asyncio.BaseTransport) -> None:
+    """TCP's probes, which find out that the other side has vanished without a word."""
+    keepalive = cluster.model.tcp_keepalive
+    if keepalive is None:
+        return
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return  # closed already
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPCNT, keepalive.probes),
+        (socket.TCP_KEEPIDLE, keepalive.time_s),
+        (socket.TCP_KEEPINTVL, keepalive.interval_s),
+    ):
+        if value is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _reason(error: OSError) -> str:

@@ -361,6 +361,8 @@ class Exchange(ExchangeState):
         self.is_finished = True
         if self.timeouts is not None:
             self.timeouts.stop()
+        if self._attempts is not None:
+            self._attempts.release()
         if self._hold is not None:
             self._hold.callback = None
         if self.body is not None:

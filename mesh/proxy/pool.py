@@ -59,6 +59,7 @@ class Pool:
     def wait(self, waiter: Waiter) -> None:
         self.waiting.append(waiter)
         self.cluster.breaker.pending += 1
+        self.cluster.stats.pending_total.value += 1
         self._dial_for_waiting()
 
     def forget(self, waiter: Waiter) -> None:
@@ -69,8 +70,7 @@ class Pool:
 
     def give_back(self, connection: UpstreamConnection, now: float) -> None:
         """A request is over and its connection is good for another."""
-        limit = self.cluster.model.max_requests_per_connection
-        if self.draining or (limit and connection.requests >= limit):
+        if self.draining or (self.cluster.limits_connections and self._is_used_up(connection, now)):
             connection.close()
         elif self.waiting:
             self._next_waiter().connected(connection)
@@ -95,7 +95,27 @@ class Pool:
         self._close(self.idle)
 
     def close_idle(self, before: float) -> None:
-        self._close([connection for connection in self.idle if connection.idle_since < before])
+        silent = [connection for connection in self.idle if connection.idle_since < before]
+        self.cluster.stats.cx_idle_timeout.value += len(silent)
+        self._close(silent)
+
+    def _is_used_up(self, connection: UpstreamConnection, now: float) -> bool:
+        """It has served as often, or lived as long, as a connection may."""
+        model, stats = self.cluster.model, self.cluster.stats
+        if model.max_requests_per_connection and connection.requests >= model.max_requests_per_connection:
+            stats.cx_max_requests.value += 1
+            return True
+        if model.max_connection_duration_s and now >= connection.expires_at:
+            stats.cx_max_duration_reached.value += 1
+            return True
+        return False
+
+    def _close_expired(self) -> None:
+        """A connection's time is over: busy ones are closed once they are free."""
+        now = time.monotonic()
+        expired = [connection for connection in self.idle if now >= connection.expires_at]
+        self.cluster.stats.cx_max_duration_reached.value += len(expired)
+        self._close(expired)
 
     def _close(self, connections: list[UpstreamConnection]) -> None:
         for connection in list(connections):
@@ -111,7 +131,9 @@ class Pool:
         while self.dialing < len(self.waiting):
             if not breaker.can_connect():
                 self.cluster.stats.cx_overflow.value += 1
-                return
+                if self.all or self.dialing:
+                    return
+                # other endpoints have all the connections: one there must be, or they wait for ever (Envoy)
             breaker.connections += 1
             self.dialing += 1
             self.cluster.worker.spawn(self._dial(), f"dial {self.host.text}")
@@ -141,4 +163,8 @@ class Pool:
         self.dialing -= 1
         self.cluster.stats.cx_active.value += 1
         self.all.add(connection)
-        self.give_back(connection, time.monotonic())
+        now = time.monotonic()
+        if lifetime_s := self.cluster.model.max_connection_duration_s:
+            connection.expires_at = now + lifetime_s
+            self.cluster.worker.timers.after(lifetime_s, self._close_expired)
+        self.give_back(connection, now)

@@ -14,6 +14,7 @@ from mesh.proxy.dial import DialError, connect
 from mesh.proxy.failure import NO_CLUSTER, NO_HEALTHY_UPSTREAM, OVERFLOW, Failure
 from mesh.proxy.relay import Half
 from mesh.proxy.reply import flag_of
+from mesh.proxy.timers import Timer
 from mesh.proxy.worker import Worker
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class TcpHandler:
         self.cx_no_route = worker.stats.counter(prefix + "cx_no_route")
         self.cx_rx_bytes = worker.stats.counter(prefix + "cx_rx_bytes_total")
         self.cx_tx_bytes = worker.stats.counter(prefix + "cx_tx_bytes_total")
+        self.idle_timeout = worker.stats.counter(f"tcp.{model.stat_prefix}.idle_timeout")
+        self.max_duration = worker.stats.counter(
+            f"tcp.{model.stat_prefix}.max_downstream_connection_duration"
+        )
 
 
 class _UpstreamHalf(Half):
@@ -60,6 +65,8 @@ class TcpConnection(Half):
         self._other: _UpstreamHalf | None = None
         self._dial: asyncio.Task[None] | None = None
         self._counted = False
+        self._expiry: Timer | None = None
+        self._seen = (0, self.started)  # bytes at a look, and since when they have been as many
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -98,6 +105,14 @@ class TcpConnection(Half):
             return
         self.join(other)
         other.join(self)
+        lifetime_s = self.handler.model.max_connection_duration_s
+        if lifetime_s:
+            self._expiry = self.handler.worker.timers.after(lifetime_s, self._expire)
+
+    def _expire(self) -> None:
+        self.handler.max_duration.value += 1
+        self.flags = "DT"
+        self.transport.close()
 
     def _give_up(self, failure: Failure) -> None:
         self.flags = flag_of(failure)
@@ -115,6 +130,8 @@ class TcpConnection(Half):
         self.chain.live.discard(self)
         if self._dial is not None:
             self._dial.cancel()
+        if self._expiry is not None:
+            self._expiry.callback = None
         if self._counted and self.cluster is not None and self.host is not None:
             self._count(self.cluster, self.host, -1)
         sent = self._other.bytes_received if self._other is not None else 0
@@ -162,4 +179,11 @@ class TcpConnection(Half):
         """Nobody to ask: it goes on until the end."""
 
     def close_idle(self, now: float) -> None:
-        """A stream may be silent for as long as it likes."""
+        """A stream may be silent for as long as the filter says, in both directions."""
+        idle_timeout_s = self.handler.model.idle_timeout_s
+        both = self.bytes_received + (self._other.bytes_received if self._other is not None else 0)
+        if both != self._seen[0]:
+            self._seen = (both, now)
+        elif idle_timeout_s and now - self._seen[1] >= idle_timeout_s:
+            self.handler.idle_timeout.value += 1
+            self.transport.close()

@@ -24,6 +24,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_lost",
         "_paused",
         "exchange",
+        "expires_at",
         "idle_since",
         "local_address",
         "parser",
@@ -40,6 +41,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.requests = 0
         self.idle_since = 0.0
+        self.expires_at = 0.0  # with a limit only
         self.local_address = ""
         self._lost = False
         self._paused = False

@@ -10,7 +10,8 @@ from typing import Any
 
 from mesh.galley.api.traffic_policy import ConnectionPool, HttpPool, TcpPool
 from mesh.galley.api.traffic_policy import OutlierDetection as OutlierPolicy
-from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, LbPolicy, OutlierDetection
+from mesh.galley.api.traffic_policy import TcpKeepalive as KeepalivePolicy
+from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, LbPolicy, OutlierDetection, TcpKeepalive
 from mesh.pilot.translate.destination_rule import Policy
 
 _LB_POLICIES: dict[str, LbPolicy] = {
@@ -44,12 +45,25 @@ def _pool(pool: ConnectionPool) -> dict[str, Any]:
     changes: dict[str, Any] = {
         "circuit_breaker": _circuit_breaker(tcp, http),
         "max_requests_per_connection": http.max_requests_per_connection or 0,
+        "max_connection_duration_s": tcp.max_connection_duration or 0.0,
     }
     if tcp.connect_timeout:
         changes["connect_timeout_s"] = tcp.connect_timeout
+    if tcp.tcp_keepalive is not None:
+        changes["tcp_keepalive"] = _keepalive(tcp.tcp_keepalive)
     if http.idle_timeout:
         changes["idle_timeout_s"] = http.idle_timeout
     return changes
+
+
+def _keepalive(policy: KeepalivePolicy) -> TcpKeepalive:
+    """0 probes, or no times, are left to the operating system; parts of a second do not count (Istio)."""
+    time, interval = policy.time, policy.interval
+    return TcpKeepalive(
+        policy.probes or None,
+        int(time) if time is not None else None,
+        int(interval) if interval is not None else None,
+    )
 
 
 def _circuit_breaker(tcp: TcpPool, http: HttpPool) -> CircuitBreaker:

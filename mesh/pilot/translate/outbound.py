@@ -9,12 +9,14 @@ NONE: one HTTP proxy listener, which the application is pointed to; it carries H
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mesh.model import names
 from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener, TcpProxy
 from mesh.model.node import Node, ServicePort
 from mesh.pilot.services import Service, is_http
 from mesh.pilot.translate import filters
+from mesh.pilot.translate.destination_rule import Policy, policy_for, rule_for
 from mesh.pilot.translate.inbound import ANY_ADDRESS
 from mesh.pilot.translate.routes import outbound_http_ports
 from mesh.pilot.world import World
@@ -28,7 +30,8 @@ def outbound_listeners(world: World, node: Node) -> tuple[Listener, ...]:
         _http(node, ANY_ADDRESS, port, names.outbound_route(port), bind=False)
         for port in outbound_http_ports(world, node)
     )
-    tcp = world.shared("tcp listeners", lambda: tuple(_tcp_listeners(world)))
+    namespace = node.namespace
+    tcp = world.shared(("tcp listeners", namespace), lambda: tuple(_tcp_listeners(world, namespace)))
     return _virtual_outbound(), *http, *tcp
 
 
@@ -58,16 +61,17 @@ def _http(node: Node, address: str, port: int, route_name: str, bind: bool) -> L
     )
 
 
-def _tcp_listeners(world: World) -> Iterator[Listener]:
+def _tcp_listeners(world: World, client_namespace: str) -> Iterator[Listener]:
     """One for each address of each TCP service; the first service (by host) that has an address keeps it."""
     taken: set[str] = set()
     for service in world.services:
+        rule = rule_for(world.config.destination_rules, service, client_namespace)
         for port in service.ports:
             for address in _addresses(service, port):
                 name = names.listener(address, port.number)
                 if name not in taken:
                     taken.add(name)
-                    yield _tcp(name, address, service, port)
+                    yield _tcp(name, address, service, port, policy_for(rule, None, port.number))
 
 
 def _addresses(service: Service, port: ServicePort) -> list[str]:
@@ -78,9 +82,15 @@ def _addresses(service: Service, port: ServicePort) -> list[str]:
     return sorted({*service.addresses, *workloads})
 
 
-def _tcp(name: str, address: str, service: Service, port: ServicePort) -> Listener:
-    cluster = names.outbound_cluster(port.number, "", service.host)
-    chain = FilterChain(name, _proxy_to(cluster))
+def _tcp(name: str, address: str, service: Service, port: ServicePort, policy: Policy) -> Listener:
+    """The client's side of a connection obeys the same limits of time as the server's."""
+    proxy = _proxy_to(names.outbound_cluster(port.number, "", service.host))
+    pool = policy.connection_pool.tcp if policy.connection_pool is not None else None
+    if pool is not None and pool.idle_timeout is not None:
+        proxy = replace(proxy, idle_timeout_s=pool.idle_timeout)
+    if pool is not None and pool.max_connection_duration is not None:
+        proxy = replace(proxy, max_connection_duration_s=pool.max_connection_duration)
+    chain = FilterChain(name, proxy)
     return Listener(name, address, port.number, (chain,), direction="OUTBOUND", bind_to_port=False)
 
 

@@ -9,7 +9,7 @@ from envoy.config.core.v3 import protocol_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf import struct_pb2
 
-from mesh.model.cluster import CircuitBreaker, Cluster, Discovery, LbPolicy
+from mesh.model.cluster import CircuitBreaker, Cluster, Discovery, LbPolicy, TcpKeepalive
 from mesh.model.names import ISTIO_METADATA
 from mesh.model.tls import UpstreamTls
 from mesh.xds.codec.endpoint import TLS_MODE, decode_assignment, encode_assignment
@@ -23,6 +23,11 @@ _DISCOVERY: Final[tuple[Discovery, ...]] = ("EDS", "STATIC", "STRICT_DNS", "ORIG
 _LB_POLICY: Final[tuple[LbPolicy, ...]] = ("ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "CLUSTER_PROVIDED")
 _DISCOVERY_OF: Final = {cluster_pb2.Cluster.DiscoveryType.Value(name): name for name in _DISCOVERY}
 _LB_POLICY_OF: Final = {cluster_pb2.Cluster.LbPolicy.Value(name): name for name in _LB_POLICY}
+_KEEPALIVE: Final = (
+    ("keepalive_probes", "probes"),
+    ("keepalive_time", "time_s"),
+    ("keepalive_interval", "interval_s"),
+)
 _LIMITS: Final = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
 
 
@@ -43,6 +48,8 @@ def encode_cluster(cluster: Cluster) -> Any:
         message.dns_lookup_family = cluster_pb2.Cluster.V4_ONLY
     if cluster.load_assignment is not None:
         message.load_assignment.CopyFrom(encode_assignment(cluster.load_assignment))
+    if cluster.tcp_keepalive is not None:
+        _encode_keepalive(cluster.tcp_keepalive, message.upstream_connection_options.tcp_keepalive)
     if cluster.outlier_detection is not None:
         message.outlier_detection.CopyFrom(encode_outlier(cluster.outlier_detection))
     _encode_transport(cluster, message)
@@ -68,6 +75,8 @@ def decode_cluster(message: Any) -> Cluster:
         circuit_breaker=_decode_breaker(message.circuit_breakers),
         idle_timeout_s=seconds(common.idle_timeout),
         max_requests_per_connection=common.max_requests_per_connection.value,
+        max_connection_duration_s=seconds(common.max_connection_duration),
+        tcp_keepalive=_decode_keepalive(message.upstream_connection_options),
         outlier_detection=decode_outlier(message.outlier_detection)
         if message.HasField("outlier_detection")
         else None,
@@ -83,6 +92,8 @@ def _http_options(cluster: Cluster) -> Any:
     common = protocol_pb2.HttpProtocolOptions(idle_timeout=duration(cluster.idle_timeout_s))
     if cluster.max_requests_per_connection:
         common.max_requests_per_connection.value = cluster.max_requests_per_connection
+    if cluster.max_connection_duration_s:
+        common.max_connection_duration.CopyFrom(duration(cluster.max_connection_duration_s))
     return http_protocol_options_pb2.HttpProtocolOptions(
         common_http_protocol_options=common, explicit_http_config={"http_protocol_options": {}}
     )
@@ -121,6 +132,22 @@ def _decode_breaker(message: Any) -> CircuitBreaker:
     if not message.thresholds:
         return CircuitBreaker()
     return CircuitBreaker(*(getattr(message.thresholds[0], name).value for name in _LIMITS))
+
+
+def _encode_keepalive(keepalive: TcpKeepalive, message: Any) -> None:
+    message.SetInParent()
+    for field, name in _KEEPALIVE:
+        value = getattr(keepalive, name)
+        if value is not None:
+            getattr(message, field).value = value
+
+
+def _decode_keepalive(options: Any) -> TcpKeepalive | None:
+    if not options.HasField("tcp_keepalive"):
+        return None
+    message = options.tcp_keepalive
+    fields = {name: getattr(message, field).value for field, name in _KEEPALIVE if message.HasField(field)}
+    return TcpKeepalive(**fields)
 
 
 def _origin(cluster: Cluster) -> dict[str, Any]:

@@ -106,8 +106,22 @@ def _decode_manager(message: Any) -> HttpConnectionManager:
 
 def _encode_tcp_proxy(proxy: TcpProxy) -> Any:
     logs = [encode_tcp_log(log) for log in proxy.access_logs]
-    return tcp_proxy_pb2.TcpProxy(stat_prefix=proxy.stat_prefix, cluster=proxy.cluster, access_log=logs)
+    message = tcp_proxy_pb2.TcpProxy(
+        stat_prefix=proxy.stat_prefix,
+        cluster=proxy.cluster,
+        access_log=logs,
+        idle_timeout=duration(proxy.idle_timeout_s),
+    )
+    if proxy.max_connection_duration_s:
+        message.max_downstream_connection_duration.CopyFrom(duration(proxy.max_connection_duration_s))
+    return message
 
 
 def _decode_tcp_proxy(message: Any) -> TcpProxy:
-    return TcpProxy(message.stat_prefix, message.cluster, tuple(map(decode_log, message.access_log)))
+    return TcpProxy(
+        message.stat_prefix,
+        message.cluster,
+        tuple(map(decode_log, message.access_log)),
+        seconds(message.idle_timeout),
+        seconds(message.max_downstream_connection_duration),
+    )

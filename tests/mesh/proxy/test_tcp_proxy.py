@@ -170,3 +170,37 @@ async def test_inbound_chains_choose_by_the_port_it_was_going_to(proxy, make, re
     redirected(("10.0.0.1", 1))
     client = await proxy.client(port)
     assert await client.closed() == b""
+
+
+async def test_a_silent_connection_is_closed_after_the_idle_timeout(proxy, make, reverser):
+    port = make.free_port()
+    chain = FilterChain("tcp", TcpProxy("tcp", "c", idle_timeout_s=10.0))
+    proxy.config.apply(
+        Resources((make.cluster("c", reverser),), listeners=(Listener("l", HOST, port, (chain,)),))
+    )
+    client = await proxy.client(port)
+    [live] = proxy.config.listeners["l"].chains.values()
+    await proxy.until(lambda: live.live)
+    [connection] = live.live
+    client.send(b"x")
+    await proxy.until(lambda: connection.bytes_received)
+    began = connection.started
+    connection.close_idle(began + 60)
+    assert not connection.transport.is_closing(), "there was a byte since the last look"
+    connection.close_idle(began + 69)
+    assert not connection.transport.is_closing()
+    connection.close_idle(began + 71)
+    assert await client.closed() == b""
+    assert proxy.worker.stats.counter("tcp.tcp.idle_timeout").value == 1
+
+
+async def test_a_connection_is_closed_when_its_time_is_over(proxy, make, reverser):
+    port = make.free_port()
+    chain = FilterChain("tcp", TcpProxy("tcp", "c", max_connection_duration_s=0.02))
+    proxy.config.apply(
+        Resources((make.cluster("c", reverser),), listeners=(Listener("l", HOST, port, (chain,)),))
+    )
+    client = await proxy.client(port)
+    assert await client.closed() == b""
+    name = "tcp.tcp.max_downstream_connection_duration"
+    assert proxy.worker.stats.counter(name).value == 1

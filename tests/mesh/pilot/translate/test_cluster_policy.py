@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mesh.galley.api.traffic_policy import TrafficPolicy
-from mesh.model.cluster import Cluster, OutlierDetection
+from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, OutlierDetection, TcpKeepalive
 from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import Policy
 
@@ -43,3 +43,32 @@ def test_outlier_detection_field_by_field() -> None:
     )
     assert found.outlier_detection == OutlierDetection(0, 3, True, 7, 1.0, 180.0, 100)
     assert found.panic_threshold == 40
+
+
+def test_a_connection_pool_field_by_field() -> None:
+    found = shaped(
+        connectionPool={
+            "tcp": {
+                "maxConnections": 1,
+                "connectTimeout": "3s",
+                "maxConnectionDuration": "1h",
+                "tcpKeepalive": {"probes": 9, "time": "7200s", "interval": "75s"},
+            },
+            "http": {
+                "http1MaxPendingRequests": 2,
+                "http2MaxRequests": 3,
+                "maxRetries": 4,
+                "maxRequestsPerConnection": 5,
+                "idleTimeout": "6s",
+            },
+        }
+    )
+    assert found.circuit_breaker == CircuitBreaker(1, 2, 3, 4)
+    assert (found.connect_timeout_s, found.max_connection_duration_s, found.idle_timeout_s) == (3, 3600, 6)
+    assert found.max_requests_per_connection == 5
+    assert found.tcp_keepalive == TcpKeepalive(9, 7200, 75)
+
+
+def test_zero_is_no_limit() -> None:
+    found = shaped(connectionPool={"tcp": {"maxConnections": 0}, "http": {"http2MaxRequests": 0}})
+    assert found.circuit_breaker == CircuitBreaker(UNLIMITED, UNLIMITED, UNLIMITED, UNLIMITED)

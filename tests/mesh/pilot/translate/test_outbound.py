@@ -43,3 +43,18 @@ def test_without_interception_there_is_one_http_proxy(node: MakeNode, world: Mak
     manager = listener.filter_chains[0].network_filter
     assert isinstance(manager, HttpConnectionManager)
     assert manager.route_config_name == "http_proxy"
+
+
+def test_a_tcp_port_obeys_the_time_limits_of_its_rule(node: MakeNode, world: MakeWorld) -> None:
+    web = node("web-v1", 1, interception="REDIRECT")
+    rule = """
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: db}
+spec: {host: db, trafficPolicy: {connectionPool: {tcp: {idleTimeout: 0s, maxConnectionDuration: 1h}}}}
+"""
+    made = world((web, node("db-v1", 2, ports=MYSQL)), rule)
+    found = {listener.name: listener for listener in outbound_listeners(made, web)}
+    proxy = found["127.70.2.2_3306"].filter_chains[0].network_filter
+    assert isinstance(proxy, TcpProxy)
+    assert (proxy.idle_timeout_s, proxy.max_connection_duration_s) == (0.0, 3600.0)

@@ -12,7 +12,7 @@ from google.protobuf import any_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, LbPolicy, OutlierDetection
+from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, LbPolicy, OutlierDetection, TcpKeepalive
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Health, Locality, LocalityEndpoints
 from mesh.model.http_filter import (
     CorsFilter,
@@ -108,6 +108,8 @@ cluster = st.builds(
     circuit_breaker=st.builds(CircuitBreaker, count, count, count, count),
     idle_timeout_s=duration,
     max_requests_per_connection=count,
+    max_connection_duration_s=duration,
+    tcp_keepalive=maybe(st.builds(TcpKeepalive, maybe(count), maybe(count), maybe(count))),
     outlier_detection=maybe(
         st.builds(
             OutlierDetection, count, count, st.booleans(), count, positive, positive, st.integers(0, 100)
@@ -223,7 +225,7 @@ manager = st.builds(
     idle_timeout_s=duration,
     max_request_headers_kb=st.integers(1, 8192),
 )
-network_filter = st.one_of(manager, st.builds(TcpProxy, word, word, several(access_log)))
+network_filter = st.one_of(manager, st.builds(TcpProxy, word, word, several(access_log), duration, duration))
 chain_match = st.builds(
     FilterChainMatch, maybe(port), st.sampled_from(("", "tls", "raw_buffer")), several(word), several(word)
 )

@@ -1,0 +1,37 @@
+"""The breaker's gauges: worked out when looked at, and of the cluster that is in force."""
+
+from mesh.model.cluster import CircuitBreaker
+from mesh.proxy.breaker import Breaker
+from mesh.proxy.stats import Gauge, Stats
+
+
+def values(stats: Stats) -> dict[str, int]:
+    return {name.rpartition(".")[2]: gauge.value for name, gauge in stats.gauges.items()}
+
+
+def test_a_gauge_opens_at_its_limit():
+    stats, requests = Stats(), Gauge()
+    breaker = Breaker(CircuitBreaker(1, 2, 3, 1), requests)
+    breaker.show_in(stats, "c")
+    assert values(stats) == {
+        "cx_open": 0,
+        "rq_pending_open": 0,
+        "rq_open": 0,
+        "rq_retry_open": 0,
+        "upstream_rq_pending_active": 0,
+    }
+    breaker.connections, breaker.pending, requests.value, breaker.retries = 1, 1, 3, 1
+    assert values(stats) == {
+        "cx_open": 1,
+        "rq_pending_open": 0,
+        "rq_open": 1,
+        "rq_retry_open": 1,
+        "upstream_rq_pending_active": 1,
+    }
+
+
+def test_the_gauges_are_of_the_cluster_in_force():
+    stats = Stats()
+    Breaker(CircuitBreaker(max_connections=0), Gauge()).show_in(stats, "c")
+    Breaker(CircuitBreaker(), Gauge()).show_in(stats, "c")
+    assert values(stats)["cx_open"] == 0
