@@ -3,5 +3,6 @@
 catalog   every lab, in order
 apps      the demo services
 harness   what labs are made of
+bookinfo  the demo services in the mesh, no rule yet: the place to play
 canary    a new version takes over, step by step
 """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from labs.bookinfo.lab import BOOKINFO
 from labs.canary.lab import CANARY
 from labs.harness.lab import Lab
 
-LABS: dict[str, Lab] = {lab.name: lab for lab in (CANARY,)}
+LABS: dict[str, Lab] = {lab.name: lab for lab in (BOOKINFO, CANARY)}

@@ -42,6 +42,16 @@ def all_served_by(check: str, history: Sequence[Exchange], version: str) -> Verd
     )
 
 
+def served_by_each(check: str, history: Sequence[Exchange], versions: Sequence[str]) -> Verdict:
+    """Every request was answered, and each of the versions answered some."""
+    health = no_failures(check, history)
+    if health.outcome != "pass":
+        return health
+    served = count_served(history)
+    verdict = passed if set(served) == set(versions) else failed
+    return verdict(check, _counts(served), **{f"served_{name}": count for name, count in served.items()})
+
+
 def share(check: str, history: Sequence[Exchange], version: str, expected: float) -> Verdict:
     """The version's count is what ``expected`` allows, in a sample big enough to notice a doubled share."""
     health = no_failures(check, history)

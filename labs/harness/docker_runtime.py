@@ -279,6 +279,9 @@ class DockerRuntime:
         await command.start()
         return command
 
+    def entrance(self, pod: str) -> str:
+        return f"docker exec {self._container(pod, 'app').name}"
+
     async def identity(self, pod: str, part: Part) -> Identity:
         return await self._call(identity, self._container(pod, part))
 

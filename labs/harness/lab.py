@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shlex
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -16,7 +18,7 @@ from typing import Any
 from labs.harness import report
 from labs.harness.eventually import NotInTime
 from labs.harness.report import Result, Step
-from labs.harness.run import Run, Stopped
+from labs.harness.run import CLIENT, Run, Stopped
 from labs.harness.runtime import Runtime, RuntimeFailure, RuntimeOptions
 from labs.harness.screen import Screen
 from labs.harness.topology import read_topology
@@ -85,8 +87,7 @@ async def run_lab(
                 result = _result(lab, options, run, started, time.monotonic() - clock)
                 report.write(result, folder)
                 if options.keep:
-                    screen.line(f"\n[bold]kept[/]: {runtime.control_plane().http}; Ctrl-C takes it down")
-                    await _until_stopped(asyncio.Event().wait(), screen)
+                    await _until_stopped(_keep(run), screen)
         finally:
             screen.doing("taking the mesh down")
             await runtime.down()
@@ -128,6 +129,27 @@ async def _steps(lab: Lab, run: Run) -> None:
     except Exception as bug:
         (run.folder / "traceback.txt").write_text(traceback.format_exc())
         _broke_off(run, f"{type(bug).__name__}: {bug} (see traceback.txt)", time.monotonic() - started)
+
+
+async def _keep(run: Run) -> None:
+    """Leave the mesh to its user until a signal comes, and say how to get at it."""
+    where = run.runtime.control_plane()
+    token = run.folder / "admin-token"
+    token.touch(mode=0o600)
+    token.write_text(where.admin_token)
+    entry = run.folder / "env.sh"
+    entry.write_text(
+        f"export MESH_CONTROL_PLANE={where.http} MESH_TOKEN_FILE={shlex.quote(str(token))}\n"
+        f"export CLIENT={shlex.quote(run.runtime.entrance(CLIENT))}\n"
+        f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n'
+    )
+    run.screen.line("\nThe mesh stays up until Ctrl-C. In another terminal:")
+    run.screen.line(f"  . {entry}")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        token.unlink()
+        entry.unlink()
 
 
 def _broke_off(run: Run, reason: str, seconds: float) -> None:

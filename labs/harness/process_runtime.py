@@ -172,6 +172,10 @@ class ProcessRuntime:
         environment = self._app_environment(self._pods[pod]) | dict(env or {})
         return await self._command(f"{pod}.exec", argv, environment)
 
+    def entrance(self, pod: str) -> str:
+        proxy = f"http://{self._pods[pod].address}:{OUTBOUND_PORT}"
+        return f"env http_proxy={proxy} HTTP_PROXY={proxy}"
+
     async def outside(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Child:
         return await self._command("outside", argv, {"ADDRESS": self._acquired.outside, **(env or {})})
 

@@ -97,6 +97,10 @@ class Runtime(Protocol):
         """
         ...
 
+    def entrance(self, pod: str) -> str:
+        """What stands before a command in a shell to run it inside the pod: for people who look around."""
+        ...
+
     async def identity(self, pod: str, part: Part) -> Identity:
         """Raises RuntimeFailure when it does not run."""
         ...

@@ -2,6 +2,7 @@
 
     python -m labs.harness.traffic --url http://productpage:9080/productpage --count 400 --seed 1
         --agent 'curl/8.5=3' --agent 'Mozilla/5.0 (iPhone; ...)=1'
+    ... --tally                        only the counts: "v1 95, v2 5"
 
 Everything random comes from the seed: the user agent of each request, and its x-request-id, by which the
 client's view, the applications' logs and mixer's access logs are matched. Who answers is the mesh's choice.
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from labs.harness.history import Exchange
+from labs.harness.history import Exchange, count_served, failures
 
 TIMEOUT_S = 10.0  # of one request
 SERVED_BY = r"reviews-(v\d+)"  # the pod's name in bookinfo's answers, page and JSON alike
@@ -136,10 +137,14 @@ def parse_agent(text: str) -> Agent:
 
 
 def parse(argv: Sequence[str]) -> Plan:
-    parser = argparse.ArgumentParser(prog="traffic", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="traffic",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="With --tally: one line with the counts instead of the history.",
+    )
     parser.add_argument("--url", required=True)
     parser.add_argument("--count", type=int, required=True, help="how many requests")
-    parser.add_argument("--seed", type=int, required=True, help="equal seeds make equal requests")
+    parser.add_argument("--seed", type=int, default=0, help="equal seeds make equal requests")
     parser.add_argument("--concurrency", type=int, default=8, help="requests in flight")
     parser.add_argument("--agent", type=parse_agent, action="append", help="user agent[=share]")
     parser.add_argument("--served-by", default=SERVED_BY, help="regex; group 1 = version, in the body")
@@ -149,8 +154,22 @@ def parse(argv: Sequence[str]) -> Plan:
     return Plan(known.url, known.count, known.seed, known.concurrency, agents, known.served_by, known.rate)
 
 
+def tally(history: Sequence[Exchange]) -> str:
+    """Answers by version, and failures, on one line: ``v1 95, v2 5``."""
+    served = [f"{version or 'unknown'} {count}" for version, count in sorted(count_served(history).items())]
+    failed = len(failures(history))
+    return ", ".join(served + [f"failed {failed}"] * bool(failed))
+
+
 def main() -> None:
-    asyncio.run(send(parse(sys.argv[1:]), lambda done: print(done.to_json(), flush=True)))
+    words = sys.argv[1:]
+    if "--tally" in words:
+        words.remove("--tally")
+        history: list[Exchange] = []
+        asyncio.run(send(parse(words), history.append))
+        print(tally(history))
+    else:
+        asyncio.run(send(parse(words), lambda done: print(done.to_json(), flush=True)))
 
 
 if __name__ == "__main__":

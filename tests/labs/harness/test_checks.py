@@ -51,6 +51,12 @@ def test_one_request_at_the_wrong_version_fails() -> None:
     assert "199 to v1, 1 to v2" in verdict.reason
 
 
+def test_each_version_must_have_answered() -> None:
+    assert checks.served_by_each("c", split(3, 1), ("v1", "v2")).outcome == "pass"
+    assert checks.served_by_each("c", split(4, 0), ("v1", "v2")).outcome == "fail"
+    assert checks.served_by_each("c", [*split(3, 1), exchange("")], ("v1", "v2")).outcome == "fail"
+
+
 def test_a_page_that_names_no_version_is_not_the_right_version() -> None:
     assert checks.all_served_by("c", [exchange(served="")], "v1").outcome == "fail"
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from labs.harness.lab import INTERRUPTED, Lab, LabOptions, run_lab
 from labs.harness.run import Run
-from labs.harness.runtime import RuntimeFailure, RuntimeOptions
+from labs.harness.runtime import ControlPlane, RuntimeFailure, RuntimeOptions
 from labs.harness.screen import Screen
 from labs.harness.topology import Topology
 from labs.harness.verdict import failed, inconclusive, passed
@@ -36,6 +36,9 @@ class NotingRuntime:
 
     async def down(self) -> None:
         self.calls.append("down")
+
+    def entrance(self, pod: str) -> str:
+        return f"docker exec {pod}"
 
     def control_plane(self) -> Any:
         raise RuntimeFailure("not up")
@@ -162,7 +165,11 @@ async def test_a_kept_mesh_stays_until_the_signal_and_keeps_its_verdict(world: W
     async def good_then_signal(run: Run) -> None:
         await good(run)
         asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), signal.SIGINT)
-        run.runtime.control_plane = lambda: type("Where", (), {"http": "http://127.80.0.1:15014"})()  # type: ignore
+        where = ControlPlane("http://127.80.0.1:15014", "", "secret", "")
+        run.runtime.control_plane = lambda: where  # type: ignore[method-assign]
 
     assert await world.run(good_then_signal, keep=True) == 0
     assert world.runtimes[0].calls == ["up", "down"]
+    assert f". {world.folder}/env.sh" in world.screen.getvalue()
+    assert not (world.folder / "env.sh").exists()
+    assert not (world.folder / "admin-token").exists()

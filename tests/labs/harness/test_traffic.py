@@ -52,6 +52,13 @@ def test_a_plan_survives_its_command_line() -> None:
     assert traffic.parse(["--url", "u", "--count", "1", "--seed", "1"]) == Plan("u", 1, 1)
 
 
+def test_a_tally_counts_answers_and_failures() -> None:
+    good = [Exchange("i", 0, 0, 200, "curl", version) for version in ("v2", "v1", "v1", "")]
+    bad = Exchange("i", 0, 0, 503, "curl", "")
+    assert traffic.tally(good) == "unknown 1, v1 2, v2 1"
+    assert traffic.tally([bad]) == "failed 1"
+
+
 async def test_every_request_is_recorded_with_its_version_or_its_failure(url: str) -> None:
     history: list[Exchange] = []
     await traffic.send(Plan(url, 40, 1, agents=AGENTS), history.append)
