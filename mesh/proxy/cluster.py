@@ -91,6 +91,7 @@ class RuntimeCluster:
         self.detector = self._make_detector()
         self._checking: Timer | None = None
         self.hosts: dict[tuple[str, int, bool], Host] = {}
+        self.names_peers = False  # every endpoint's metadata says which workload it is
         self._next: Balancer[Host] | None = None
         if model.load_assignment is not None:
             self.update(model.load_assignment)
@@ -126,6 +127,7 @@ class RuntimeCluster:
         for host in before.values():
             self._remove(host)
         self.stats.membership.value = len(self.hosts)
+        self.names_peers = all(host.endpoint.workload for host in self.hosts.values())
         self._balance()
 
     def _remove(self, host: Host) -> None:

@@ -78,15 +78,10 @@ def inbound_request_headers(node: Node) -> HeaderMutation:
 
 
 def outbound_request_headers(node: Node) -> HeaderMutation:
-    """What tells the next sidecar who is calling."""
+    """What tells the next sidecar who is calling; without an id, so it does not answer in kind."""
     if node.engine == "python":
         return NO_MUTATION
-    return HeaderMutation(
-        set=(
-            (names.PEER_METADATA_HEADER, encode_peer(node.peer())),
-            (names.PEER_METADATA_ID_HEADER, node.id),
-        )
-    )
+    return HeaderMutation(set=((names.PEER_METADATA_HEADER, encode_peer(node.peer())),))
 
 
 def _access_logs(node: Node, tags: tuple[MetadataTag, ...]) -> tuple[AccessLog, ...]:

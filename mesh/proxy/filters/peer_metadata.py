@@ -1,8 +1,8 @@
 """Istio's metadata exchange: both sides of a request learn which workload the other one is.
 
-Inbound, the caller's headers are read and taken off the request, and a caller that sent them gets ours on the
-response. Outbound, ours go onto requests to services of the mesh (never to strangers), and the callee's come
-off the response. Before a response comes, the endpoint's own metadata says who the callee is.
+Inbound, the caller's headers are read and taken off the request, and a caller that gave its id gets ours on
+the response. Outbound, our metadata goes onto requests to services of the mesh (never to strangers); our id
+too when the endpoint does not say who the callee is, and then the answer comes off the response.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ METADATA_ID = b"x-envoy-peer-metadata-id"
 def learn_caller(exchange: Exchange) -> bool:
     fields = exchange.request.fields
     metadata = fields.pop(METADATA, None)
-    fields.pop(METADATA_ID, None)
+    if fields.pop(METADATA_ID, None) is not None:
+        exchange.peer_asked = True
     if metadata is not None:
         exchange.peer = exchange.worker.peer(metadata)
-        exchange.peer_asked = True
     return False
 
 
@@ -38,11 +38,12 @@ def tell_callee(exchange: Exchange) -> None:
     cluster = exchange.cluster
     if cluster is not None and cluster.model.host:
         fields = exchange.request.fields
-        fields[METADATA_ID] = exchange.worker.peer_metadata_id
         fields[METADATA] = exchange.worker.peer_metadata
+        if not cluster.names_peers:
+            fields[METADATA_ID] = exchange.worker.peer_metadata_id
 
 
 def learn_callee(exchange: Exchange, fields: Fields, response: Message) -> None:
     if METADATA in fields:
         exchange.peer = exchange.worker.peer(fields.pop(METADATA))
-    fields.pop(METADATA_ID, None)
+        fields.pop(METADATA_ID, None)

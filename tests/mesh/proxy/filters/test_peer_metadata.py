@@ -33,6 +33,21 @@ async def test_services_of_the_mesh_are_told_who_we_are_and_strangers_are_not(pr
     assert b"peer-metadata" not in origin.requests[1]
 
 
+async def test_a_callee_that_its_endpoint_names_is_not_asked_who_it_is(proxy, serve, make):
+    origin = await proxy.origin()
+    cluster = make.cluster("c", origin.port)
+    group = cluster.load_assignment.localities[0]
+    endpoint = type(group.endpoints[0])("127.0.0.1", origin.port, workload=PEER.to_text())
+    assignment = type(cluster.load_assignment)("c", (type(group)((endpoint,)),))
+    client = await serve(
+        make.forward("c"), type(cluster)("c", "STATIC", load_assignment=assignment, host="reviews.default")
+    )
+    assert (await client.get())[0] == 200
+    assert b"x-envoy-peer-metadata: me\r\n" in origin.requests[0]
+    assert b"x-envoy-peer-metadata-id" not in origin.requests[0]
+    assert proxy.entries[0].destination == PEER
+
+
 async def test_before_it_answers_the_endpoint_says_who_it_is(proxy, serve, make):
     cluster = make.cluster("c", make.free_port())
     group = cluster.load_assignment.localities[0]
