@@ -40,7 +40,7 @@ _OF_SETTINGS: dict[str, tuple[str, ...]] = {
     "tls.insecureSkipVerify": ANY,
 }
 
-_OF_POLICY = ("tunnel", "proxyProtocol", "retryBudget")
+_OF_POLICY = ("tunnel", "proxyProtocol")
 
 UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
     ("VirtualService", "spec.tcp"): ANY,

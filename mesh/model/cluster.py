@@ -16,6 +16,14 @@ UNLIMITED = 4294967295
 
 
 @dataclass(frozen=True, slots=True)
+class RetryBudget:
+    """Retries at one time as a share of the requests in hand, but always some; replaces ``max_retries``."""
+
+    percent: float = 20.0  # 0..100
+    min_concurrency: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class CircuitBreaker:
     """Envoy's thresholds of the default priority: counts of things at one time."""
 
@@ -23,6 +31,7 @@ class CircuitBreaker:
     max_pending_requests: int = UNLIMITED
     max_requests: int = UNLIMITED
     max_retries: int = UNLIMITED
+    retry_budget: RetryBudget | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,10 @@ class HeaderMutation:
 NO_MUTATION = HeaderMutation()
 
 
+# our own word of ``retry_on``: methods that are not idempotent, too, are sent again (Envoy passes it over)
+NON_IDEMPOTENT = "non-idempotent"
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Envoy's retry policy; ``attempts`` counts retries, not the first try."""
@@ -67,6 +71,7 @@ class RetryPolicy:
     host_selection_attempts: int = 5
     base_interval_s: float = 0.025
     max_interval_s: float = 0.250
+    retriable_headers: tuple[str, ...] = ()  # names in lower case, of response headers
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@
     filters/         peer metadata, faults, CORS
     request_body     its body: framed, counted, kept (pure)
     mirror           its copies
+    wishes           what its own x-envoy- fields ask for (pure)
     timeout          its time limits
     attempts         its further attempts
     retry            whether there is one (pure)

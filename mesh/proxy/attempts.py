@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mesh.http.message import Response
 from mesh.model.route import RetryPolicy
-from mesh.proxy.failure import Failure, Stage
-from mesh.proxy.retry import backoff_s, should_retry, should_retry_status
+from mesh.proxy.failure import Failure
+from mesh.proxy.retry import backoff_s, should_retry, should_retry_response
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import Host
@@ -25,13 +25,13 @@ KEEP_ALIVE_RACE = RetryPolicy(1, ())
 class Attempts:
     """``retries`` counts those made; ``tried`` are endpoints to avoid; ``exhausted``: the limit was it."""
 
-    __slots__ = ("_counted", "_exchange", "_policy", "_timer", "exhausted", "needs_fresh", "retries", "tried")
+    __slots__ = ("_exchange", "_holds", "_policy", "_timer", "exhausted", "needs_fresh", "retries", "tried")
 
     def __init__(self, exchange: Exchange, policy: RetryPolicy) -> None:
         self._exchange = exchange
         self._policy = policy
         self._timer: Timer | None = None
-        self._counted = False
+        self._holds = False  # one of the breaker's retries, until this retry has an outcome
         self.retries = 0
         self.tried: list[Host] = []
         self.exhausted = False
@@ -39,40 +39,33 @@ class Attempts:
 
     def after_failure(self, failure: Failure) -> bool:
         """Begin another attempt if the policy has one for this failure; False: this was the last."""
-        exchange = self._exchange
-        method = exchange.request.method
-        if failure.stage is not Stage.ROUTE and not _can_repeat(exchange):
-            return False
-        wanted = should_retry(self._policy, failure, method, self.retries)
         self.needs_fresh = failure.reused
-        self.exhausted = not wanted and self.retries > 0 and should_retry(self._policy, failure, method, 0)
-        return wanted and self._begin()
-
-    def after_response(self, response: Response) -> bool:
-        """The same for a response that may be worth another attempt."""
-        exchange = self._exchange
-        method, status = exchange.request.method, response.status
-        if not _can_repeat(exchange):
-            return False
-        wanted = should_retry_status(self._policy, status, method, self.retries)
-        self.exhausted = (
-            not wanted and self.retries > 0 and should_retry_status(self._policy, status, method, 0)
-        )
-        return wanted and self._can_begin()
-
-    def _begin(self) -> bool:
-        if not self._can_begin():
+        method = self._exchange.request.method
+        if not should_retry(self._policy, failure, method) or not self._may_begin():
             return False
         self.begin()
         return True
 
-    def _can_begin(self) -> bool:
-        cluster = self._exchange.cluster
+    def after_response(self, response: Response) -> bool:
+        """Whether this response is to be dropped for another attempt; then ``begin`` it."""
+        method = self._exchange.request.method
+        return should_retry_response(self._policy, response, method) and self._may_begin()
+
+    def _may_begin(self) -> bool:
+        """Whether there is one more: by the body, by the policy's number, by the breaker."""
+        exchange = self._exchange
+        cluster = exchange.cluster
         assert cluster is not None
-        self.release()
+        self._release()
+        if exchange.body is not None and not exchange.body.can_repeat:
+            return False
+        if self.retries >= self._policy.attempts:
+            self.exhausted = self._policy is not KEEP_ALIVE_RACE
+            cluster.stats.retry_limit_exceeded.value += self.exhausted
+            return False
         if not cluster.breaker.can_retry():
             cluster.stats.retry_overflow.value += 1
-            self._exchange.add_flag("UO")
+            exchange.add_flag("UO")
             return False
         return True
 
@@ -84,29 +77,32 @@ class Attempts:
         self.retries += 1
         cluster.stats.retry.value += 1
         cluster.breaker.retries += 1
-        self._counted = True
+        self._holds = True
         if self._policy.avoid_previous_hosts and host is not None:
             self.tried.append(host)
         delay_s = backoff_s(self._policy, self.retries, exchange.worker.rng)
         self._timer = exchange.worker.timers.after(delay_s, self._go)
 
     def _go(self) -> None:
-        self.stop()
+        self._timer = None
         self._exchange.attempt()
 
     def stop(self) -> None:
-        """No longer wait."""
+        """No longer wait: the exchange is over, or the attempt that is to come is not wanted."""
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.callback = None
 
-    def release(self) -> None:
-        """A retry counts at the breaker until the next one, or until the exchange is over (Envoy)."""
+    def over(self) -> None:
+        """The exchange is finished. A response after a retry counts as the retry's success, as in Envoy."""
+        self.stop()
+        exchange = self._exchange
+        if self._holds and exchange.response is not None and exchange.cluster is not None:
+            exchange.cluster.stats.retry_success.value += 1
+        self._release()
+
+    def _release(self) -> None:
         cluster = self._exchange.cluster
-        if self._counted and cluster is not None:
-            self._counted = False
+        if self._holds and cluster is not None:
+            self._holds = False
             cluster.breaker.retries -= 1
-
-
-def _can_repeat(exchange: Exchange) -> bool:
-    return exchange.body is None or exchange.body.can_repeat

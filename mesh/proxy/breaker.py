@@ -34,7 +34,11 @@ class Breaker:
         return self.requests.value < self.limits.max_requests
 
     def can_retry(self) -> bool:
-        return self.retries < self.limits.max_retries
+        budget = self.limits.retry_budget
+        if budget is None:
+            return self.retries < self.limits.max_retries
+        share = int(budget.percent / 100 * self.requests.value)
+        return self.retries < max(share, budget.min_concurrency)
 
     def show_in(self, stats: Stats, cluster: str) -> None:
         """Put the gauges of this breaker in the place of those of the one before it."""

@@ -27,6 +27,7 @@ class ClusterStats:
         "retry",
         "retry_limit_exceeded",
         "retry_overflow",
+        "retry_success",
         "rq_active",
         "rq_classes",
         "rq_per_try_timeout",
@@ -59,6 +60,7 @@ class ClusterStats:
         self.retry = counter("upstream_rq_retry")
         self.retry_limit_exceeded = counter("upstream_rq_retry_limit_exceeded")
         self.retry_overflow = counter("upstream_rq_retry_overflow")
+        self.retry_success = counter("upstream_rq_retry_success")
         self.no_healthy = counter("upstream_cx_none_healthy")
         self.ssl_handshake = counter("ssl.handshake")
         self.ssl_fail_verify_san = counter("ssl.fail_verify_san")

@@ -32,6 +32,7 @@ from mesh.proxy.request_body import RequestBody
 from mesh.proxy.rewrite import redirect_reply, rewrite, set_authority
 from mesh.proxy.route import CompiledRoute, match_route, pick_destination
 from mesh.proxy.timeout import timeouts_for
+from mesh.proxy.wishes import heed
 
 if TYPE_CHECKING:
     from mesh.proxy.upstream import UpstreamConnection
@@ -96,11 +97,14 @@ class Exchange(ExchangeState):
                 set_authority(request, mutation.host)
         for step in self.manager.upstream_steps:
             step(self)
-        if forward.timeout_s:
-            request.fields[b"x-envoy-expected-rq-timeout-ms"] = b"%d" % (forward.timeout_s * 1000)
+        if self.has_wishes:
+            forward = heed(forward, request)
+            self._attempts = Attempts(self, forward.retry or KEEP_ALIVE_RACE)
         timeouts = self.timeouts = timeouts_for(self, forward)
-        if timeouts is not None and request.complete:
-            timeouts.request_complete()
+        if timeouts is not None:
+            request.fields[b"x-envoy-expected-rq-timeout-ms"] = b"%d" % timeouts.expected_ms()
+            if request.complete:
+                timeouts.request_complete()
         if request.expects_continue and not request.complete:
             self.downstream.send_continue()
         if request.framing is not Framing.NONE:
@@ -224,15 +228,15 @@ class Exchange(ExchangeState):
             return
         if self.host is not None and self.host.monitor is not None:
             self.host.monitor.answered(response.status)
-        if response.status < 400 or not self._is_retried(response):
+        is_good = response.status < 400 and self._attempts is None and b"grpc-status" not in response.fields
+        if is_good or not self._is_retried(response):
             self.start_response(response)
 
     def _is_retried(self, response: Response) -> bool:
         """Whether this response is worth another attempt instead of being passed on."""
         attempts = self._further_attempts()
         if not attempts.after_response(response):
-            if attempts.exhausted and self.cluster is not None:
-                self.cluster.stats.retry_limit_exceeded.value += 1
+            if attempts.exhausted:
                 self.add_flag(RETRY_LIMIT_EXCEEDED)
             return False
         connection = self.upstream
@@ -361,10 +365,10 @@ class Exchange(ExchangeState):
         self.is_finished = True
         if self.timeouts is not None:
             self.timeouts.stop()
-        if self._attempts is not None:
-            self._attempts.release()
         if self._hold is not None:
             self._hold.callback = None
+        if self._attempts is not None:
+            self._attempts.over()
         if self.body is not None:
             self.body.end_copies()
         manager = self.manager

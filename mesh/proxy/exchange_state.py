@@ -37,6 +37,7 @@ class ExchangeState:
         "details",
         "downstream",
         "flags",
+        "has_wishes",
         "header_bytes_sent",
         "host",
         "is_chunked",
@@ -94,5 +95,5 @@ class ExchangeState:
         self.service_time_s: float | None = None
         self.bytes_sent = self.header_bytes_sent = 0
         self.peer: Peer = UNKNOWN_PEER  # the workload on the other side, as far as it has said
-        self.peer_asked = self.is_finished = self.is_chunked = False
+        self.has_wishes = self.peer_asked = self.is_finished = self.is_chunked = False
         self.keep_alive = request.keep_alive

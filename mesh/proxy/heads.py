@@ -11,19 +11,23 @@ from typing import TYPE_CHECKING
 from mesh.http.fields import HOP_BY_HOP, remove_hop_by_hop
 from mesh.http.message import Fields, Framing, Response
 from mesh.http.serialize import response_head
+from mesh.proxy.wishes import WISHES
 
 if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
 
 CLIENT_CERT = b"x-forwarded-client-cert"
+_NOTABLE = HOP_BY_HOP | WISHES  # most requests have none of them: one look for both
 
 
 def clean_request(exchange: Exchange) -> None:
     """Take off what is the connection's or nobody's business, put on what every request has."""
     request, info = exchange.request, exchange.downstream.info
     fields = request.fields
-    if not HOP_BY_HOP.isdisjoint(fields):
-        remove_hop_by_hop(request)
+    if not _NOTABLE.isdisjoint(fields):
+        if not HOP_BY_HOP.isdisjoint(fields):
+            remove_hop_by_hop(request)
+        exchange.has_wishes = not WISHES.isdisjoint(fields)
     if b"expect" in fields:
         request.expects_continue = fields.pop(b"expect").strip().lower() == b"100-continue"
     if b"x-forwarded-proto" not in fields:

@@ -24,6 +24,10 @@ class Timeouts:
         self._total_timer: Timer | None = None
         self._try_timer: Timer | None = None
 
+    def expected_ms(self) -> int:
+        """What the upstream is told: it need not work on it for longer."""
+        return int((self._try_s or self._total_s or 0) * 1000)
+
     def request_complete(self) -> None:
         if self._total_s and self._total_timer is None:
             self._total_timer = self._exchange.worker.timers.after(self._total_s, self._total_over)
@@ -56,5 +60,9 @@ class Timeouts:
 
 
 def timeouts_for(exchange: Exchange, forward: Forward) -> Timeouts | None:
+    """An attempt's limit that is no less than the whole's is none, as in Envoy."""
+    total_s = forward.timeout_s
     try_s = forward.retry.per_try_timeout_s if forward.retry is not None else None
-    return Timeouts(exchange, forward.timeout_s, try_s) if forward.timeout_s or try_s else None
+    if try_s and total_s and try_s >= total_s:
+        try_s = None
+    return Timeouts(exchange, total_s, try_s) if total_s or try_s else None

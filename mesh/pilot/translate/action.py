@@ -41,7 +41,7 @@ def action(world: World, target: Target, namespace: str, rule: HttpRoute, option
     return Forward(
         _weighted(world, target, namespace, rule.route),
         timeout_s=rule.timeout or None,
-        retry=retry_policy(rule.retries),
+        retry=retry_policy(rule.retries, options.retry_non_idempotent),
         host_rewrite=(rule.rewrite.authority if rule.rewrite else None) or authority_of(rule.headers),
         prefix_rewrite=(rule.rewrite.uri if rule.rewrite else None) or None,
         mirrors=mirrors(world, target, namespace, rule, options.mirror_host_suffix),

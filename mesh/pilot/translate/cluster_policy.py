@@ -10,8 +10,17 @@ from typing import Any
 
 from mesh.galley.api.traffic_policy import ConnectionPool, HttpPool, TcpPool
 from mesh.galley.api.traffic_policy import OutlierDetection as OutlierPolicy
+from mesh.galley.api.traffic_policy import RetryBudget as BudgetPolicy
 from mesh.galley.api.traffic_policy import TcpKeepalive as KeepalivePolicy
-from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, LbPolicy, OutlierDetection, TcpKeepalive
+from mesh.model.cluster import (
+    UNLIMITED,
+    CircuitBreaker,
+    Cluster,
+    LbPolicy,
+    OutlierDetection,
+    RetryBudget,
+    TcpKeepalive,
+)
 from mesh.pilot.translate.destination_rule import Policy
 
 _LB_POLICIES: dict[str, LbPolicy] = {
@@ -23,7 +32,7 @@ _LB_POLICIES: dict[str, LbPolicy] = {
 
 def apply_policy(cluster: Cluster, policy: Policy) -> Cluster:
     """The cluster as the policy wants it; its TLS is not decided here."""
-    changes = _balancing(policy) | _pool(policy.connection_pool or ConnectionPool())
+    changes = _balancing(policy) | _pool(policy)
     outlier = policy.outlier_detection
     if outlier is not None:
         changes["outlier_detection"] = _outlier_detection(outlier)
@@ -40,10 +49,11 @@ def _balancing(policy: Policy) -> dict[str, Any]:
     return {"lb_policy": lb_policy}
 
 
-def _pool(pool: ConnectionPool) -> dict[str, Any]:
+def _pool(policy: Policy) -> dict[str, Any]:
+    pool = policy.connection_pool or ConnectionPool()
     tcp, http = pool.tcp or TcpPool(), pool.http or HttpPool()
     changes: dict[str, Any] = {
-        "circuit_breaker": _circuit_breaker(tcp, http),
+        "circuit_breaker": _circuit_breaker(tcp, http, policy.retry_budget),
         "max_requests_per_connection": http.max_requests_per_connection or 0,
         "max_connection_duration_s": tcp.max_connection_duration or 0.0,
     }
@@ -66,13 +76,23 @@ def _keepalive(policy: KeepalivePolicy) -> TcpKeepalive:
     )
 
 
-def _circuit_breaker(tcp: TcpPool, http: HttpPool) -> CircuitBreaker:
+def _circuit_breaker(tcp: TcpPool, http: HttpPool, budget: BudgetPolicy | None) -> CircuitBreaker:
     """0 and nothing are Istio's "no limit"."""
     return CircuitBreaker(
         max_connections=tcp.max_connections or UNLIMITED,
         max_pending_requests=http.http1_max_pending_requests or UNLIMITED,
         max_requests=http.http2_max_requests or UNLIMITED,
         max_retries=http.max_retries or UNLIMITED,
+        retry_budget=None if budget is None else _retry_budget(budget),
+    )
+
+
+def _retry_budget(said: BudgetPolicy) -> RetryBudget:
+    """What is left out is Istio's default: 20 %, at least 3."""
+    default = RetryBudget()
+    return RetryBudget(
+        default.percent if said.percent is None else said.percent,
+        default.min_concurrency if said.min_retry_concurrency is None else said.min_retry_concurrency,
     )
 
 

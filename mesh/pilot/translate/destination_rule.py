@@ -17,6 +17,7 @@ from mesh.galley.api.traffic_policy import (
     ConnectionPool,
     LoadBalancer,
     OutlierDetection,
+    RetryBudget,
     TrafficPolicy,
 )
 from mesh.pilot.services import Service
@@ -32,6 +33,7 @@ class Policy:
     connection_pool: ConnectionPool | None = None
     tls: ClientTls | None = None
     outlier_detection: OutlierDetection | None = None
+    retry_budget: RetryBudget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,17 @@ def _override(base: Policy, policy: TrafficPolicy | None, port: int) -> Policy:
         return base
     for level in policy.port_level_settings:
         if level.port.number == port:
-            return Policy(level.load_balancer, level.connection_pool, level.tls, level.outlier_detection)
+            return Policy(
+                level.load_balancer,
+                level.connection_pool,
+                level.tls,
+                level.outlier_detection,
+                policy.retry_budget or base.retry_budget,  # ports have none of their own
+            )
     return Policy(
         policy.load_balancer or base.load_balancer,
         policy.connection_pool or base.connection_pool,
         policy.tls or base.tls,
         policy.outlier_detection or base.outlier_detection,
+        policy.retry_budget or base.retry_budget,
     )

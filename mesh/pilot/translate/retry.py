@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mesh.galley.api.http_route import HttpRetry
-from mesh.model.route import RetryPolicy
+from mesh.model.route import NON_IDEMPOTENT, RetryPolicy
 
 DEFAULT_RETRY_ON = (
     "connect-failure",
@@ -17,17 +17,22 @@ DEFAULT_RETRY_ON = (
 DEFAULT_RETRY = RetryPolicy(2, DEFAULT_RETRY_ON)
 
 
-def retry_policy(retries: HttpRetry | None) -> RetryPolicy | None:
-    """The rule's policy; None is "no retries", which ``attempts: 0`` asks for."""
+def retry_policy(retries: HttpRetry | None, non_idempotent: bool = False) -> RetryPolicy | None:
+    """The rule's policy; None is "no retries", which ``attempts: 0`` asks for.
+
+    ``non_idempotent``: the user wants POST and PATCH, too, sent again where they may have been carried out;
+    that is about conditions the rule names, so it takes a rule with ``retries``.
+    """
     if retries is None:
         return DEFAULT_RETRY
     if retries.attempts == 0:
         return None
     words, codes = _retry_on(retries.retry_on)
+    words = words or DEFAULT_RETRY_ON
     base_s = retries.backoff or DEFAULT_RETRY.base_interval_s
     return RetryPolicy(
         retries.attempts,
-        words or DEFAULT_RETRY_ON,
+        (*words, NON_IDEMPOTENT) if non_idempotent else words,
         per_try_timeout_s=retries.per_try_timeout,
         retriable_status_codes=codes,
         avoid_previous_hosts=retries.retry_ignore_previous_hosts is not False,

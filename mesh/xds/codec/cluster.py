@@ -9,7 +9,7 @@ from envoy.config.core.v3 import protocol_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf import struct_pb2
 
-from mesh.model.cluster import CircuitBreaker, Cluster, Discovery, LbPolicy, TcpKeepalive
+from mesh.model.cluster import CircuitBreaker, Cluster, Discovery, LbPolicy, RetryBudget, TcpKeepalive
 from mesh.model.names import ISTIO_METADATA
 from mesh.model.tls import UpstreamTls
 from mesh.xds.codec.endpoint import TLS_MODE, decode_assignment, encode_assignment
@@ -125,13 +125,24 @@ def _decode_transport(message: Any) -> tuple[UpstreamTls | None, bool]:
 
 def _encode_breaker(breaker: CircuitBreaker) -> Any:
     limits = {name: {"value": getattr(breaker, name)} for name in _LIMITS}
-    return circuit_breaker_pb2.CircuitBreakers(thresholds=[limits])
+    message = circuit_breaker_pb2.CircuitBreakers(thresholds=[limits])
+    if breaker.retry_budget is not None:
+        budget = message.thresholds[0].retry_budget
+        budget.budget_percent.value = breaker.retry_budget.percent
+        budget.min_retry_concurrency.value = breaker.retry_budget.min_concurrency
+    return message
 
 
 def _decode_breaker(message: Any) -> CircuitBreaker:
     if not message.thresholds:
         return CircuitBreaker()
-    return CircuitBreaker(*(getattr(message.thresholds[0], name).value for name in _LIMITS))
+    limits = message.thresholds[0]
+    budget = None
+    if limits.HasField("retry_budget"):
+        said = limits.retry_budget
+        budget = RetryBudget(said.budget_percent.value, said.min_retry_concurrency.value)
+    counts = {name: getattr(limits, name).value for name in _LIMITS}
+    return CircuitBreaker(**counts, retry_budget=budget)
 
 
 def _encode_keepalive(keepalive: TcpKeepalive, message: Any) -> None:

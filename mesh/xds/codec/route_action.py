@@ -94,6 +94,8 @@ def _encode_retry(retry: RetryPolicy) -> Any:
             "max_interval": duration(retry.max_interval_s),
         },
     )
+    for name in retry.retriable_headers:
+        message.retriable_headers.add(name=name, present_match=True)
     if retry.per_try_timeout_s is not None:
         message.per_try_timeout.CopyFrom(duration(retry.per_try_timeout_s))
     if retry.avoid_previous_hosts:
@@ -113,6 +115,7 @@ def _decode_retry(message: Any) -> RetryPolicy:
         host_selection_attempts=message.host_selection_retry_max_attempts,
         base_interval_s=seconds(message.retry_back_off.base_interval),
         max_interval_s=seconds(message.retry_back_off.max_interval),
+        retriable_headers=tuple(header.name for header in message.retriable_headers),
     )
 
 

@@ -1,6 +1,6 @@
 """Further attempts over real sockets: which failures get one, where it goes, and what is never sent twice."""
 
-from mesh.model.cluster import CircuitBreaker
+from mesh.model.cluster import CircuitBreaker, RetryBudget
 from mesh.model.route import RetryPolicy
 
 ISTIO = ("connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes")
@@ -149,3 +149,108 @@ async def test_waiting_for_one_connection_when_no_more_are_allowed(proxy, serve,
     assert origin.connections == 1
     breaker = proxy.worker.clusters["c"].breaker
     assert (breaker.pending, breaker.requests.value, breaker.connections) == (0, 0, 1)
+
+
+async def test_a_post_is_repeated_when_the_policy_or_the_caller_asks_for_it(proxy, serve, make):
+    origin = await proxy.origin(UNAVAILABLE)
+    asked = retry("5xx", "non-idempotent", attempts=1)
+    client = await serve(make.forward("c", retry=asked), make.cluster("c", origin.port))
+    client.send(POST)
+    assert (await client.response())[0] == 503
+    assert [request.endswith(b"\r\n\r\nhi") for request in origin.requests] == [True, True]
+    client = await serve(make.forward("c"), make.cluster("c", origin.port))
+    client.send(POST.replace(b"Host: a", b"Host: a\r\nx-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 2"))
+    assert (await client.response())[0] == 503
+    assert len(origin.requests) == 5
+    assert b"retry-on" not in origin.requests[-1]
+    assert b"x-envoy-attempt-count: 3" in origin.requests[-1]
+
+
+async def test_a_grpc_status_in_the_head_is_retried(proxy, serve, make):
+    bad = b"HTTP/1.1 200 OK\r\ngrpc-status: 14\r\ncontent-length: 0\r\n\r\n"
+    origin = await proxy.origin(bad)
+    client = await serve(make.forward("c", retry=retry()), make.cluster("c", origin.port))
+    client.send(POST)
+    status, fields, _ = await client.response()
+    assert (status, fields["grpc-status"], len(origin.requests)) == (200, "14", 3)
+    assert proxy.entries[0].response_flags == "URX"
+
+
+async def test_a_header_named_by_the_caller_is_retried(proxy, serve, make):
+    origin = await proxy.origin(b"HTTP/1.1 200 OK\r\nx-again: 1\r\ncontent-length: 0\r\n\r\n")
+    client = await serve(make.forward("c"), make.cluster("c", origin.port))
+    asked = ("x-envoy-retry-on: retriable-headers", "x-envoy-retriable-header-names: x-again")
+    assert (await client.get("/", "a", *asked))[0] == 200
+    assert len(origin.requests) == 2
+
+
+async def test_the_caller_sets_the_time_limits(proxy, serve, make):
+    origin = await proxy.origin(b"")
+    client = await serve(make.forward("c"), make.cluster("c", origin.port))
+    status, _, _ = await client.get("/", "a", "x-envoy-upstream-rq-timeout-ms: 30")
+    assert (status, proxy.entries[0].response_code_details) == (504, "response_timeout")
+    assert b"x-envoy-expected-rq-timeout-ms: 30\r\n" in origin.requests[0]
+    status, _, _ = await client.get(
+        "/", "a", "x-envoy-upstream-rq-per-try-timeout-ms: 20", "x-envoy-upstream-rq-timeout-ms: 5000"
+    )
+    assert (status, proxy.entries[1].response_code_details) == (504, "upstream_per_try_timeout")
+    assert b"x-envoy-expected-rq-timeout-ms: 20\r\n" in origin.requests[1]
+
+
+async def test_a_try_limit_that_is_no_less_than_the_whole_is_none(proxy, serve, make):
+    origin = await proxy.origin(b"")
+    policy = retry("5xx", per_try_timeout_s=0.03)
+    client = await serve(make.forward("c", retry=policy, timeout_s=0.03), make.cluster("c", origin.port))
+    assert (await client.get())[0] == 504
+    assert proxy.entries[0].response_code_details == "response_timeout"
+    assert len(origin.requests) == 1
+
+
+async def test_the_budget_limits_retries_at_one_time(proxy, serve, make):
+    origin = await proxy.origin(UNAVAILABLE)
+    limits = CircuitBreaker(retry_budget=RetryBudget(20.0, 0))
+    slow = RetryPolicy(2, ("5xx",), base_interval_s=0.001)
+    client = await serve(
+        make.forward("c", retry=slow), make.cluster("c", origin.port, circuit_breaker=limits)
+    )
+    assert (await client.get())[0] == 503
+    assert len(origin.requests) == 1
+    assert proxy.entries[0].response_flags == "UO"
+    assert proxy.worker.stats.counter("cluster.c.upstream_rq_retry_overflow").value == 1
+
+
+async def test_a_retry_is_counted_until_it_has_its_outcome(proxy, serve, make):
+    origin = await proxy.origin(UNAVAILABLE)
+    limits = CircuitBreaker(max_retries=1)
+    client = await serve(
+        make.forward("c", retry=retry("5xx", attempts=1)),
+        make.cluster("c", origin.port, circuit_breaker=limits),
+    )
+
+    async def hang(request, writer):
+        pass
+
+    async def fail_once(request, writer):
+        origin.respond = hang
+        writer.write(UNAVAILABLE)
+
+    origin.respond = fail_once
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await proxy.until(lambda: len(origin.requests) == 2)
+    breaker = proxy.worker.clusters["c"].breaker
+    assert breaker.retries == 1
+    client.writer.transport.abort()
+    await proxy.until(lambda: breaker.retries == 0)
+
+
+async def test_a_retry_that_worked_is_counted(proxy, serve, make):
+    origin = await proxy.origin()
+
+    async def fail_once(request, writer):
+        origin.respond = origin._respond
+        writer.write(UNAVAILABLE)
+
+    origin.respond = fail_once
+    client = await serve(make.forward("c", retry=retry("5xx")), make.cluster("c", origin.port))
+    assert (await client.get())[0] == 200
+    assert proxy.worker.stats.counter("cluster.c.upstream_rq_retry_success").value == 1

@@ -1,6 +1,8 @@
-"""The breaker's gauges: worked out when looked at, and of the cluster that is in force."""
+"""The breaker's gauges: worked out when looked at, and of the cluster that is in force; its retry budget."""
 
-from mesh.model.cluster import CircuitBreaker
+import pytest
+
+from mesh.model.cluster import CircuitBreaker, RetryBudget
 from mesh.proxy.breaker import Breaker
 from mesh.proxy.stats import Gauge, Stats
 
@@ -35,3 +37,13 @@ def test_the_gauges_are_of_the_cluster_in_force():
     Breaker(CircuitBreaker(max_connections=0), Gauge()).show_in(stats, "c")
     Breaker(CircuitBreaker(), Gauge()).show_in(stats, "c")
     assert values(stats)["cx_open"] == 0
+
+
+@pytest.mark.parametrize(("requests", "allowed"), [(0, 3), (15, 3), (20, 4), (100, 20)])
+def test_a_budget_is_a_share_of_the_requests_in_hand_and_at_least_so_many(requests, allowed):
+    gauge = Gauge()
+    gauge.value = requests
+    breaker = Breaker(CircuitBreaker(max_retries=0, retry_budget=RetryBudget(20.0, 3)), gauge)
+    while breaker.can_retry():
+        breaker.retries += 1
+    assert breaker.retries == allowed

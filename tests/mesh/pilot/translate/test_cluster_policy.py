@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mesh.galley.api.traffic_policy import TrafficPolicy
-from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, OutlierDetection, TcpKeepalive
+from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, OutlierDetection, RetryBudget, TcpKeepalive
 from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import Policy
 
@@ -14,7 +14,13 @@ def shaped(**fields: Any) -> Cluster:
     policy = TrafficPolicy.model_validate(fields)
     return apply_policy(
         Cluster("c", "EDS"),
-        Policy(policy.load_balancer, policy.connection_pool, policy.tls, policy.outlier_detection),
+        Policy(
+            policy.load_balancer,
+            policy.connection_pool,
+            policy.tls,
+            policy.outlier_detection,
+            policy.retry_budget,
+        ),
     )
 
 
@@ -72,3 +78,10 @@ def test_a_connection_pool_field_by_field() -> None:
 def test_zero_is_no_limit() -> None:
     found = shaped(connectionPool={"tcp": {"maxConnections": 0}, "http": {"http2MaxRequests": 0}})
     assert found.circuit_breaker == CircuitBreaker(UNLIMITED, UNLIMITED, UNLIMITED, UNLIMITED)
+
+
+def test_a_retry_budget_has_istios_defaults() -> None:
+    assert shaped().circuit_breaker.retry_budget is None
+    assert shaped(retryBudget={}).circuit_breaker.retry_budget == RetryBudget(20.0, 3)
+    said = shaped(retryBudget={"percent": 0.0, "minRetryConcurrency": 0})
+    assert said.circuit_breaker.retry_budget == RetryBudget(0.0, 0)

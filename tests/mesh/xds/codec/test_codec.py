@@ -12,7 +12,15 @@ from google.protobuf import any_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, LbPolicy, OutlierDetection, TcpKeepalive
+from mesh.model.cluster import (
+    UNLIMITED,
+    CircuitBreaker,
+    Cluster,
+    LbPolicy,
+    OutlierDetection,
+    RetryBudget,
+    TcpKeepalive,
+)
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Health, Locality, LocalityEndpoints
 from mesh.model.http_filter import (
     CorsFilter,
@@ -105,7 +113,9 @@ cluster = st.builds(
     name=word,
     lb_policy=choice(LbPolicy),
     connect_timeout_s=positive,
-    circuit_breaker=st.builds(CircuitBreaker, count, count, count, count),
+    circuit_breaker=st.builds(
+        CircuitBreaker, count, count, count, count, maybe(st.builds(RetryBudget, percentage, count))
+    ),
     idle_timeout_s=duration,
     max_requests_per_connection=count,
     max_connection_duration_s=duration,
@@ -136,13 +146,14 @@ mutation = st.builds(HeaderMutation, several(pair), several(pair), several(word)
 retry = st.builds(
     RetryPolicy,
     count,
-    several(st.sampled_from(("5xx", "reset", "connect-failure"))),
+    several(st.sampled_from(("5xx", "reset", "connect-failure", "non-idempotent"))),
     maybe(positive),
     several(st.integers(100, 599)),
     st.booleans(),
     st.integers(0, 99),
     positive,
     positive,
+    several(word),
 )
 forward = st.builds(
     Forward,

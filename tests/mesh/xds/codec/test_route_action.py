@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from mesh.model.cluster import Cluster
+from mesh.model.cluster import CircuitBreaker, Cluster, RetryBudget
 from mesh.model.endpoint import ClusterLoadAssignment
 from mesh.model.http_filter import CorsFilter, FaultFilter, Router
 from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
 from mesh.model.route import (
+    NON_IDEMPOTENT,
     CorsPolicy,
     Forward,
     Mirror,
+    RetryPolicy,
     Route,
     RouteConfiguration,
     RouteMatch,
@@ -22,12 +24,38 @@ from mesh.model.route import (
 from mesh.xds.codec.codec import encode
 
 FILTERS = (FaultFilter(), CorsFilter(), Router())
-CLUSTERS = [Cluster(name, "STATIC", load_assignment=ClusterLoadAssignment(name)) for name in ("a", "b")]
+BUDGET = CircuitBreaker(retry_budget=RetryBudget(25.0, 5))
+CLUSTERS = [
+    Cluster(name, "STATIC", load_assignment=ClusterLoadAssignment(name), circuit_breaker=BUDGET)
+    for name in ("a", "b")
+]
 WEIGHTED = (WeightedCluster("a", 95), WeightedCluster("b", 5))
+
+EVERY_WORD = (
+    "5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "refused-stream",
+    "retriable-4xx", "retriable-status-codes", "retriable-headers", "envoy-ratelimited", "cancelled",
+    "deadline-exceeded", "internal", "resource-exhausted", "unavailable", NON_IDEMPOTENT,
+)  # fmt: skip
 
 ROUTES = {
     "mirrors": Route(
         RouteMatch(), Forward(WEIGHTED, mirrors=(Mirror("b"), Mirror("a", 12.5, shadow_suffix=False)))
+    ),
+    "retries": Route(
+        RouteMatch(),
+        Forward(
+            WEIGHTED,
+            timeout_s=2.0,
+            retry=RetryPolicy(
+                3,
+                EVERY_WORD,
+                0.5,
+                (503,),
+                base_interval_s=0.1,
+                max_interval_s=1.0,
+                retriable_headers=("x-again",),
+            ),
+        ),
     ),
     "cors": Route(
         RouteMatch(),
