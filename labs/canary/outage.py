@@ -16,7 +16,7 @@ from labs.harness.traffic import Plan
 from labs.harness.verdict import Verdict, failed, inconclusive, passed
 
 RATE = 80.0  # requests a second while it is dead
-COUNT = 240
+COUNT = 320
 AFTER_THE_KILL = 100  # so many at least must start without a control plane
 RECONNECT_S = 20.0
 

@@ -209,7 +209,7 @@ class DockerRuntime:
             await self._answers(each.sidecar, f"http://{each.address}:{HEALTH_PORT}/healthz/ready")
             each.app = await self._call(self._start_app, each)
             for port in each.workload.ports:
-                await self._call(self._await_app, each, f"http://127.0.0.1:{port.target_port}/health")
+                await self._serves(each, f"http://127.0.0.1:{port.target_port}/health")
 
     def _start_sidecar(self, each: DockerPod) -> Container:
         workload = each.workload
@@ -249,15 +249,6 @@ class DockerRuntime:
             "labels": pod.marks("app", workload.name),
         }
         return made | ({"user": APP_USER, "cap_drop": ["ALL"]} if ours else {}) | each.namespace
-
-    def _await_app(self, each: DockerPod, url: str) -> None:
-        """Ask on loopback, which no rule redirects: a health check is no request of the mesh."""
-        sidecar, app = self._running(each.sidecar, "sidecar"), self._running(each.app, "app")
-        seconds = f"{self._options.ready_timeout_s:g}"
-        status, text = run_inside(sidecar, [*PROBE, url, seconds], pod.PROXY_USER)
-        if status != 0:
-            check(app)
-            raise RuntimeFailure(f"{each.workload.name}: {text.strip()}")
 
     async def exec(
         self, pod: str, argv: Sequence[str], env: Mapping[str, str] | None = None
@@ -338,6 +329,26 @@ class DockerRuntime:
             await eventually(f"{container.name}: {url}", probe, self._options.ready_timeout_s, every_s=0.1)
         except NotInTime as late:
             raise RuntimeFailure(await self._call(self._reason, container, url, str(late))) from late
+
+    async def _serves(self, each: DockerPod, url: str) -> None:
+        """Wait for the app, asking on loopback, which no rule redirects: this is no request of the mesh.
+
+        Raises RuntimeFailure when it ends or the time is up.
+        """
+        sidecar, app = self._running(each.sidecar, "sidecar"), self._running(each.app, "app")
+
+        def attempt() -> bool | None:
+            status, _ = run_inside(sidecar, [*PROBE, url, "1"], pod.PROXY_USER)
+            if status != 0:
+                check(app)
+            return True if status == 0 else None
+
+        try:
+            await eventually(
+                f"{each.workload.name}: {url}", lambda: self._call(attempt), self._options.ready_timeout_s
+            )
+        except NotInTime as late:
+            raise RuntimeFailure(str(late)) from late
 
     def _reason(self, container: Container, url: str, late: str) -> str:
         """It may be well, and only out of reach: a rootless engine, or one in a virtual machine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shlex
 import signal
@@ -37,6 +38,7 @@ class Lab:
     question: str
     topology: Path  # a compose file
     steps: Callable[[Run], Awaitable[None]]
+    deadline_s: float = 600.0  # of all steps together: a lab that hangs is inconclusive
     sabotages: Mapping[str, str] = field(default_factory=dict)
     # sabotage -> workload -> the command its sidecar starts through, instead of meshctl
     sidecar_entry: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
@@ -121,7 +123,10 @@ async def _steps(lab: Lab, run: Run) -> None:
         run.screen.note(
             f"control plane and {len(run.topology.workloads)} pods up in {time.monotonic() - started:.1f} s"
         )
-        await lab.steps(run)
+        async with asyncio.timeout(lab.deadline_s):
+            await lab.steps(run)
+    except TimeoutError:
+        _broke_off(run, f"its steps took longer than {lab.deadline_s:g} s", time.monotonic() - started)
     except Stopped:
         run.screen.note("stopped at the first failure, as asked")
     except (RuntimeFailure, NotInTime) as broken:
@@ -138,11 +143,16 @@ async def _keep(run: Run) -> None:
     token.touch(mode=0o600)
     token.write_text(where.admin_token)
     entry = run.folder / "env.sh"
-    entry.write_text(
-        f"export MESH_CONTROL_PLANE={where.http} MESH_TOKEN_FILE={shlex.quote(str(token))}\n"
-        f"export CLIENT={shlex.quote(run.runtime.entrance(CLIENT))}\n"
-        f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n'
-    )
+    variables = {
+        "MESH_CONTROL_PLANE": where.http,
+        "MESH_TOKEN_FILE": str(token),
+        "CLIENT": run.runtime.entrance(CLIENT),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+    }
+    for workload in run.topology.servers():  # how to knock at each from outside the mesh
+        name = workload.name.upper().replace("-", "_")
+        variables[name] = f"http://{run.runtime.address(workload.name)}:{workload.ports[0].number}"
+    entry.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
     run.screen.line("\nThe mesh stays up until Ctrl-C. In another terminal:")
     run.screen.line(f"  . {entry}")
     try:

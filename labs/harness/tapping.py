@@ -14,7 +14,7 @@ from labs.harness.runtime import RuntimeFailure
 from labs.harness.wire import Flow
 
 FIRST_PORT = 19081
-READY_S = 20.0
+READY_S = 40.0
 PLAN = "TAP_PLAN"  # the tap's environment variable with a TapPlan as JSON
 READY = "ready"  # the first line it prints: listening, and known to pilot
 
@@ -67,7 +67,7 @@ async def tapped(run: Run, pods: Sequence[str]) -> AsyncIterator[Tap]:
     )
     lines = process.lines()
     try:
-        if await anext(lines, "") != READY:
+        if await _first(lines) != READY:
             raise RuntimeFailure("the tap did not get ready")
         await eventually("ACK of the tap's endpoints", lambda: _all_synced(run), READY_S)
         yield tap
@@ -103,6 +103,15 @@ async def _all_synced(run: Run) -> bool | None:
     """Whether every proxy serves the newest generation, the tap's endpoints in it."""
     status = await run.api.syncz()
     return all(proxy["generation"] == status["generation"] for proxy in status["proxies"]) or None
+
+
+async def _first(lines: AsyncIterator[str]) -> str:
+    """The first line; "" when there is none in time."""
+    try:
+        async with asyncio.timeout(READY_S):
+            return await anext(lines, "")
+    except TimeoutError:
+        return ""
 
 
 async def _flows(lines: AsyncIterator[str]) -> list[Flow]:

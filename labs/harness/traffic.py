@@ -38,6 +38,7 @@ class Agent:
 
 
 ANYBODY = (Agent("mesh-labs/1"),)
+PAGE = "http://productpage:9080/productpage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def parse(argv: Sequence[str]) -> Plan:
         description=(__doc__ or "").partition("\n")[0],
         epilog="With --tally: one line with the counts instead of the history.",
     )
-    parser.add_argument("--url", required=True)
+    parser.add_argument("--url", default=PAGE, help=f"default: bookinfo's front page, {PAGE}")
     parser.add_argument("--count", type=int, required=True, help="how many requests")
     parser.add_argument("--seed", type=int, default=0, help="equal seeds make equal requests")
     parser.add_argument("--concurrency", type=int, default=8, help="requests in flight")

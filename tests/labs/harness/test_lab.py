@@ -52,17 +52,12 @@ class World:
         self.topology = tmp_path / "compose.yaml"
         self.topology.write_text("services: {a: {command: [x]}}")
         self.screen = io.StringIO()
+        self.deadline_s = 60.0
         self.runtimes: list[NotingRuntime] = []
 
     async def run(self, steps: Steps, **options: Any) -> int:
-        lab = Lab(
-            "a-lab",
-            "?",
-            self.topology,
-            steps,
-            {"odd": "?"},
-            sidecar_entry={"odd": {"a": ("python", "-m", "odd")}},
-        )
+        entries = {"odd": {"a": ("python", "-m", "odd")}}
+        lab = Lab("a-lab", "?", self.topology, steps, self.deadline_s, {"odd": "?"}, entries)
         screen = Screen(Console(file=self.screen, width=200))
         return await run_lab(lab, LabOptions(seed=7, runs=self.runs, **options), self.make, screen)
 
@@ -107,6 +102,11 @@ async def breaks(run: Run) -> None:
         raise RuntimeFailure("reviews-v1's sidecar ended")
 
 
+async def hangs(run: Run) -> None:
+    async with run.step("a", "A"):
+        await asyncio.Event().wait()
+
+
 async def has_a_bug(run: Run) -> None:
     raise KeyError("generation")
 
@@ -128,6 +128,13 @@ async def test_what_broke_off_is_reported_beside_what_was_proven(world: World) -
     first, second = world.report()["steps"]
     assert first["verdicts"][0]["outcome"] == "pass"
     assert "reviews-v1's sidecar ended" in second["verdicts"][0]["reason"]
+
+
+async def test_a_lab_that_hangs_ends_at_its_deadline(world: World) -> None:
+    world.deadline_s = 0.05
+    assert await world.run(hangs) == 2
+    assert "took longer than 0.05 s" in world.screen.getvalue()
+    assert world.runtimes[0].calls == ["up", "down"]
 
 
 async def test_a_bug_of_the_lab_leaves_its_traceback(world: World) -> None:
