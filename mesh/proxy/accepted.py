@@ -129,6 +129,7 @@ class AcceptedConnection(asyncio.Protocol):
         self.listener.stats.ssl_handshake.value += 1
         secured = connection.ssl_object
         info.tls_version = secured.version() or ""
+        info.scheme = b"https"
         info.peer_principal = principal(secured)
         info.local_principal = worker.own_principal
         info.client_cert = client_cert_element(secured, worker.own_principal)

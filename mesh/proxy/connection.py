@@ -112,7 +112,7 @@ class DownstreamConnection(asyncio.Protocol):
         while requests and not self._closing and not self._write_paused:
             exchange = self.exchange = Exchange(self, requests[0])
             exchange.begin()
-            if not exchange.is_finished:
+            if self._broken is not None:
                 self._check_body(exchange)
             if not exchange.is_finished:
                 break
@@ -150,11 +150,12 @@ class DownstreamConnection(asyncio.Protocol):
         self.last_active = now
         if self._closing:
             return
-        self.parser.requests.popleft()
-        if exchange.keep_alive:
-            if exchange.request.complete:
+        requests = self.parser.requests
+        requests.popleft()
+        if exchange.keep_alive and exchange.request.complete:
+            if requests or self._paused or self.draining or self._broken is not None:
                 self._serve()
-                return
+            return
         self._finish_writing(linger=not exchange.request.complete)
 
     def _refuse(self, error: RequestError) -> None:

@@ -25,10 +25,7 @@ class ConnectionInfo:
     peer_principal: str = ""
     local_principal: str = ""
     client_cert: bytes = b""
-
-    @property
-    def scheme(self) -> bytes:
-        return b"https" if self.tls_version else b"http"
+    scheme: bytes = b"http"
 
 
 def address_text(address: Address) -> str:
