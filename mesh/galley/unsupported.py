@@ -20,10 +20,8 @@ _SETTINGS = (*_POLICIES, *(f"{policy}.portLevelSettings.*" for policy in _POLICI
 _OF_HTTP = (
     "match.*.statPrefix",
     "delegate",
-    "rewrite.uriRegexRewrite",
     "retries.retryRemoteLocalities",
     "fault.delay.exponentialDelay",
-    "fault.abort.grpcStatus",
     "fault.abort.http2Error",
 )
 

@@ -11,6 +11,7 @@ no I/O and no behaviour beyond parsing and formatting their own text forms.
     http_filter the HTTP filters and access logs of a connection manager
     route       route configurations, virtual hosts, matches and actions
     cluster     clusters and their traffic policy
+    grpc_status gRPC's status codes
     endpoint    cluster load assignments
     tls         transport contexts and secrets
     access_log_entry  one finished request, for logs, metrics and mixer

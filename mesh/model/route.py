@@ -92,6 +92,14 @@ class Mirror:
 
 
 @dataclass(frozen=True, slots=True)
+class RegexRewrite:
+    r"""Every match of ``pattern`` (RE2) in the path gives way; the query stays. ``\1`` is the first group."""
+
+    pattern: str
+    substitution: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forward:
     """Send the request on. Weights are relative to their sum, which is not zero."""
 
@@ -101,6 +109,7 @@ class Forward:
     host_rewrite: str | None = None
     prefix_rewrite: str | None = None  # replaces the matched prefix (or the whole exact path)
     mirrors: tuple[Mirror, ...] = ()
+    regex_rewrite: RegexRewrite | None = None  # not beside prefix_rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +136,11 @@ class FaultDelay:
 
 @dataclass(frozen=True, slots=True)
 class FaultAbort:
+    """Exactly one of the two is given; a gRPC status is told as gRPC does it, with HTTP 200."""
+
     percentage: float  # 0..100
-    http_status: int
+    http_status: int | None = None
+    grpc_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

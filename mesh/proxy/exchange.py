@@ -89,8 +89,8 @@ class Exchange(ExchangeState):
         if cluster is None:
             self.reply(reply_for(failures.NO_CLUSTER))
             return
-        if forward.prefix_rewrite is not None or forward.host_rewrite is not None:
-            rewrite(request, route.model, forward)
+        if route.rewrites:
+            rewrite(request, route.model, forward, route.regex)
         for mutation in destination.request_mutations:
             mutation.apply(request)
             if mutation.host is not None:

@@ -2,18 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import re2
+
 from mesh.http.message import Request
-from mesh.model.route import Forward, Redirect, Route
+from mesh.model.route import Forward, Redirect, RegexRewrite, Route
 from mesh.proxy.reply import Reply
+from mesh.xds.errors import Rejected
+
+Substitute = Callable[[bytes], bytes]  # a path, without its query
 
 
-def rewrite(request: Request, route: Route, forward: Forward) -> None:
+def rewrite(request: Request, route: Route, forward: Forward, regex: Substitute | None = None) -> None:
     """Change path and authority as the route says; the originals go into Envoy's headers for it."""
     if forward.prefix_rewrite is not None:
         request.fields[b"x-envoy-original-path"] = request.path
         request.path = replace_prefix(request.path, route, forward.prefix_rewrite)
+    elif regex is not None:
+        path, mark, query = request.path.partition(b"?")
+        request.fields[b"x-envoy-original-path"] = request.path
+        request.path = regex(path) + mark + query
     if forward.host_rewrite is not None:
         set_authority(request, forward.host_rewrite.encode())
+
+
+def compile_regex_rewrite(rewrite: RegexRewrite) -> Substitute:
+    """RE2's GlobalReplace. Raises Rejected for what is no RE2 or names a group that is not there."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1  # the wire's bytes are no particular text
+    options.log_errors = False
+    try:
+        pattern = re2.compile(rewrite.pattern.encode(), options)
+    except re2.error:
+        raise Rejected(f"regex_rewrite: {rewrite.pattern!r} is no RE2") from None
+    parts = _parts(rewrite.substitution.encode())
+    if any(isinstance(part, int) and part > pattern.groups for part in parts):
+        raise Rejected(f"regex_rewrite: {rewrite.substitution!r} names a group that is not there")
+
+    def substitute(path: bytes) -> bytes:
+        out, end = [], 0
+        for match in pattern.finditer(path):
+            start, stop = match.span()
+            if start == stop == end and end:
+                continue  # an empty match where the last one ended counts for nothing
+            out.append(path[end:start])
+            out += [(match.group(part) or b"") if isinstance(part, int) else part for part in parts]
+            end = stop
+        return b"".join((*out, path[end:]))
+
+    return substitute
+
+
+def _parts(substitution: bytes) -> list[bytes | int]:
+    """Texts and numbers of groups; two backslashes are one."""
+    parts: list[bytes | int] = []
+    rest = substitution
+    while rest:
+        text, backslash, rest = rest.partition(b"\\")
+        parts.append(text)
+        if backslash:
+            escaped, rest = rest[:1], rest[1:]
+            if escaped not in b"\\0123456789" or not escaped:
+                raise Rejected(
+                    f"regex_rewrite: {substitution!r}: a backslash before neither digit nor backslash"
+                )
+            parts.append(escaped if escaped == b"\\" else int(escaped))
+    return parts
 
 
 def set_authority(request: Request, authority: bytes) -> None:

@@ -27,6 +27,7 @@ from mesh.model.route import (
 from mesh.proxy.filters.cors import Cors
 from mesh.proxy.matching import compile_match
 from mesh.proxy.mutation import Mutation, compile_mutations
+from mesh.proxy.rewrite import Substitute, compile_regex_rewrite
 from mesh.xds.errors import Rejected
 
 Matcher = Callable[[Request], bool]
@@ -59,7 +60,9 @@ class CompiledRoute:
         "model",
         "name",
         "redirect",
+        "regex",
         "response_mutations",
+        "rewrites",
         "shares",
         "total",
     )
@@ -89,6 +92,16 @@ class CompiledRoute:
         if self.forward and self.total <= 0:
             raise Rejected(f"route {route.name!r}: the weights of its clusters sum to {self.total}")
         self.mirrors = self.forward.mirrors if self.forward else ()
+        self._compile_rewrites()
+
+    def _compile_rewrites(self) -> None:
+        """``rewrites``: whether anything of the address changes."""
+        forward = self.forward
+        pattern = forward.regex_rewrite if forward is not None else None
+        self.regex: Substitute | None = None if pattern is None else compile_regex_rewrite(pattern)
+        self.rewrites = pattern is not None or (
+            forward is not None and (forward.prefix_rewrite, forward.host_rewrite) != (None, None)
+        )
 
 
 class CompiledHost:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
+
+import re2
 
 from mesh.galley.api.base import given
 from mesh.galley.api.http_route import (
@@ -16,6 +19,7 @@ from mesh.galley.api.http_route import (
     HttpRetry,
     HttpRoute,
     HttpRouteDestination,
+    RegexRewrite,
 )
 from mesh.galley.api.string_match import PresenceMatch, StringMatch
 from mesh.galley.api.virtual_service import RouteDestination
@@ -30,6 +34,7 @@ from mesh.galley.checks.common import (
     check_regex,
 )
 from mesh.galley.fault import Loc, Problem, did_you_mean, quoted
+from mesh.model.grpc_status import GRPC_STATUS, grpc_status
 
 MAX_BODY_BYTES = 1024 * 1024  # Istio's limit of a direct response
 MAX_WEIGHT_SUM = 2**32 - 1  # Envoy's limit of the sum of weights
@@ -67,6 +72,15 @@ def check_http_route(rule: HttpRoute, loc: Loc) -> Problems:
         yield from _check_direct_response(rule.direct_response, (*loc, "directResponse"))
     if rule.retries is not None:
         yield from _check_retries(rule.retries, (*loc, "retries"))
+    if rule.rewrite is not None and rule.rewrite.uri_regex_rewrite is not None:
+        yield from _check_regex_rewrite(rule.rewrite.uri_regex_rewrite, (*loc, "rewrite", "uriRegexRewrite"))
+    abort = rule.fault.abort if rule.fault is not None else None
+    if abort is not None and abort.grpc_status is not None and grpc_status(abort.grpc_status) is None:
+        hint = did_you_mean(abort.grpc_status, GRPC_STATUS)
+        at = (*loc, "fault", "abort", "grpcStatus")
+        yield Problem(
+            at, f"expected a gRPC status such as UNAVAILABLE, got {quoted(abort.grpc_status)}{hint}"
+        )
     yield from _check_mirrors(rule, loc)
     if rule.cors_policy is not None:
         yield from _check_cors(rule.cors_policy, (*loc, "corsPolicy"))
@@ -78,6 +92,17 @@ def _check_mirrors(rule: HttpRoute, loc: Loc) -> Problems:
         yield Problem((*loc, "mirror"), "expected mirror or mirrors, got both")
     for mirrored, at in _mirrors(rule, loc):
         yield from check_destination(mirrored, at)
+
+
+def _check_regex_rewrite(rewrite: RegexRewrite, loc: Loc) -> Problems:
+    """The pattern is RE2, and the substitution names none but its groups (Envoy refuses it otherwise)."""
+    problems = list(check_regex(rewrite.match, (*loc, "match")))
+    yield from problems
+    named = [int(digit) for digit in re.findall(r"\\\\|\\(\d)", rewrite.rewrite) if digit]
+    if re.search(r"\\(?![\\\d])", rewrite.rewrite.replace("\\\\", "")):
+        yield Problem((*loc, "rewrite"), "expected a digit or another backslash after each backslash")
+    elif not problems and max(named, default=0) > re2.compile(rewrite.match).groups:
+        yield Problem((*loc, "rewrite"), f"expected groups of the pattern, got \\{max(named)}")
 
 
 def _check_cors(policy: CorsPolicy, loc: Loc) -> Problems:

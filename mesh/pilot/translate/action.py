@@ -8,11 +8,21 @@ from mesh.galley.api.annotations import Options
 from mesh.galley.api.http_route import (
     HttpDirectResponse,
     HttpRedirect,
+    HttpRewrite,
     HttpRoute,
     HttpRouteDestination,
 )
 from mesh.model import names
-from mesh.model.route import Action, DirectResponse, Forward, Redirect, Route, RouteMatch, WeightedCluster
+from mesh.model.route import (
+    Action,
+    DirectResponse,
+    Forward,
+    Redirect,
+    RegexRewrite,
+    Route,
+    RouteMatch,
+    WeightedCluster,
+)
 from mesh.pilot.translate.destination import Target, cluster_of
 from mesh.pilot.translate.headers import authority_of, mutation
 from mesh.pilot.translate.mirror import mirrors
@@ -44,8 +54,14 @@ def action(world: World, target: Target, namespace: str, rule: HttpRoute, option
         retry=retry_policy(rule.retries, options.retry_non_idempotent),
         host_rewrite=(rule.rewrite.authority if rule.rewrite else None) or authority_of(rule.headers),
         prefix_rewrite=(rule.rewrite.uri if rule.rewrite else None) or None,
+        regex_rewrite=_regex_rewrite(rule.rewrite),
         mirrors=mirrors(world, target, namespace, rule, options.mirror_host_suffix),
     )
+
+
+def _regex_rewrite(rewrite: HttpRewrite | None) -> RegexRewrite | None:
+    said = rewrite.uri_regex_rewrite if rewrite is not None else None
+    return None if said is None else RegexRewrite(said.match, said.rewrite)
 
 
 def _weighted(

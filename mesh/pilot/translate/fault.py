@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mesh.galley.api.http_route import HttpFault
+from mesh.model.grpc_status import grpc_status
 from mesh.model.route import Fault, FaultAbort, FaultDelay
 
 
@@ -23,6 +24,8 @@ def _delay(injection: HttpFault) -> FaultDelay | None:
 
 def _abort(injection: HttpFault) -> FaultAbort | None:
     abort = injection.abort
-    if abort is None or not abort.share or abort.http_status is None:
+    if abort is None or not abort.share:
         return None
-    return FaultAbort(abort.share, abort.http_status)
+    if abort.grpc_status is not None:
+        return FaultAbort(abort.share, grpc_status=grpc_status(abort.grpc_status))
+    return FaultAbort(abort.share, abort.http_status) if abort.http_status is not None else None

@@ -18,7 +18,10 @@ def encode_fault(fault: Fault) -> Any:
         message.delay.fixed_delay.CopyFrom(duration(fault.delay.fixed_delay_s))
         message.delay.percentage.CopyFrom(fraction(fault.delay.percentage))
     if fault.abort is not None:
-        message.abort.http_status = fault.abort.http_status
+        if fault.abort.grpc_status is not None:
+            message.abort.grpc_status = fault.abort.grpc_status
+        else:
+            message.abort.http_status = fault.abort.http_status or 0
         message.abort.percentage.CopyFrom(fraction(fault.abort.percentage))
     return pack(message)
 
@@ -29,5 +32,10 @@ def decode_fault(packed: Any) -> Fault:
     if message.HasField("delay"):
         delay = FaultDelay(percentage(message.delay.percentage), seconds(message.delay.fixed_delay))
     if message.HasField("abort"):
-        abort = FaultAbort(percentage(message.abort.percentage), message.abort.http_status)
+        is_grpc = message.abort.WhichOneof("error_type") == "grpc_status"
+        abort = FaultAbort(
+            percentage(message.abort.percentage),
+            None if is_grpc else message.abort.http_status,
+            message.abort.grpc_status if is_grpc else None,
+        )
     return Fault(delay, abort)

@@ -8,7 +8,15 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 
-from mesh.model.route import DirectResponse, Forward, Mirror, Redirect, RetryPolicy, WeightedCluster
+from mesh.model.route import (
+    DirectResponse,
+    Forward,
+    Mirror,
+    Redirect,
+    RegexRewrite,
+    RetryPolicy,
+    WeightedCluster,
+)
 from mesh.xds.codec.header_mutation import decode_mutations, encode_mutations
 from mesh.xds.codec.wire import duration, fraction, pack, percentage, seconds
 from mesh.xds.errors import Rejected
@@ -38,6 +46,9 @@ def encode_forward(action: Forward) -> Any:
         message.host_rewrite_literal = action.host_rewrite
     if action.prefix_rewrite is not None:
         message.prefix_rewrite = action.prefix_rewrite
+    if action.regex_rewrite is not None:
+        message.regex_rewrite.pattern.regex = action.regex_rewrite.pattern
+        message.regex_rewrite.substitution = action.regex_rewrite.substitution
     message.request_mirror_policies.extend(map(_encode_mirror, action.mirrors))
     return message
 
@@ -54,7 +65,14 @@ def decode_forward(message: Any) -> Forward:
         host_rewrite=message.host_rewrite_literal if message.HasField("host_rewrite_literal") else None,
         prefix_rewrite=message.prefix_rewrite or None,
         mirrors=tuple(map(_decode_mirror, message.request_mirror_policies)),
+        regex_rewrite=_decode_regex_rewrite(message),
     )
+
+
+def _decode_regex_rewrite(message: Any) -> RegexRewrite | None:
+    if not message.HasField("regex_rewrite"):
+        return None
+    return RegexRewrite(message.regex_rewrite.pattern.regex, message.regex_rewrite.substitution)
 
 
 def _encode_mirror(mirror: Mirror) -> Any:

@@ -5,12 +5,14 @@ from mesh.model.route import (
     DirectResponse,
     Forward,
     Redirect,
+    RegexRewrite,
     Route,
     RouteMatch,
     StringMatch,
     WeightedCluster,
 )
-from mesh.proxy.rewrite import redirect_reply, rewrite
+from mesh.proxy.rewrite import compile_regex_rewrite, redirect_reply, rewrite
+from mesh.xds.errors import Rejected
 
 
 def request(path=b"/old/x?q=1", authority=b"a.example:8080"):
@@ -58,3 +60,33 @@ def test_redirects_change_only_what_they_say(redirect, location):
 def test_https_redirect_drops_the_old_default_port():
     reply = redirect_reply(request(authority=b"a:80"), route(), Redirect(scheme="https"), b"http")
     assert reply.fields[0][1] == b"https://a/old/x?q=1"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "substitution", "path", "expected"),
+    [
+        (r"^/service/([^/]+)(/.*)$", r"\2/instance/\1", b"/service/foo/v1/api", b"/v1/api/instance/foo"),
+        ("one", "two", b"/xxx/one/yyy/one/zzz", b"/xxx/two/yyy/two/zzz"),
+        ("(?i)/xxx/", "/yyy/", b"/aaa/XxX/bbb", b"/aaa/yyy/bbb"),
+        ("b*", "x", b"/abc", b"x/xaxcx"),
+        ("/a", r"[\0]\\", b"/a/b", b"[/a]\\/b"),
+        ("(/z)?/a", r"<\1>", b"/a", b"<>"),
+        ("nothing", "x", b"/a", b"/a"),
+    ],
+)
+def test_a_regex_rewrite_replaces_every_match(pattern, substitution, path, expected):
+    assert compile_regex_rewrite(RegexRewrite(pattern, substitution))(path) == expected
+
+
+def test_a_regex_rewrite_leaves_the_query_and_tells_the_original():
+    changed = request(b"/a/x?a=/a")
+    forward = Forward((WeightedCluster("c"),), regex_rewrite=RegexRewrite("/a", "/b"))
+    rewrite(changed, route(), forward, compile_regex_rewrite(forward.regex_rewrite))
+    assert changed.path == b"/b/x?a=/a"
+    assert changed.fields[b"x-envoy-original-path"] == b"/a/x?a=/a"
+
+
+@pytest.mark.parametrize(("pattern", "substitution"), [("(", "x"), ("a", r"\1"), ("a", "x\\"), ("a", r"\n")])
+def test_a_rewrite_that_makes_no_sense_is_refused(pattern, substitution):
+    with pytest.raises(Rejected, match="regex_rewrite"):
+        compile_regex_rewrite(RegexRewrite(pattern, substitution))

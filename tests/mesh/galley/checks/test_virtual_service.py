@@ -155,3 +155,32 @@ def test_a_match_that_stood_before_is_warned_of():
     assert said(f"hosts: [a], http: [{{{match}, {ROUTE}}}, {{{match}, {ROUTE}}}, {{{ROUTE}}}]") == [
         "spec.http[1].match[0]: never reached: the same match stands at http[0].match[0]"
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("rewrite: {uriRegexRewrite: {match: '(', rewrite: x}}", "expected an RE2 regular expression"),
+        ("rewrite: {uriRegexRewrite: {match: a, rewrite: '\\1'}}", "expected groups of the pattern"),
+        ("rewrite: {uriRegexRewrite: {match: a, rewrite: '\\n'}}", "expected a digit or another backslash"),
+        ("fault: {abort: {grpcStatus: UNAVAILABEL}}", 'got "UNAVAILABEL"; did you mean "UNAVAILABLE"?'),
+        ("fault: {abort: {grpcStatus: '17'}}", 'got "17"'),
+        ("corsPolicy: {allowOrigins: [{regex: '('}]}", "expected an RE2 regular expression"),
+        ("corsPolicy: {allowHeaders: ['x a']}", 'expected a header name, got "x a"'),
+    ],
+)
+def test_rewrites_aborts_and_origins_are_checked(rule: str, expected: str):
+    (found,) = said_of_rule(f"{ROUTE}, {rule}")
+    assert expected in found
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "rewrite: {uriRegexRewrite: {match: '/(a)/(b)', rewrite: '/\\2/\\1\\\\'}}",
+        "fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 1}}}",
+        "fault: {abort: {grpcStatus: '14', percentage: {value: 1}}}",
+    ],
+)
+def test_good_rewrites_and_aborts_pass(rule: str):
+    assert said_of_rule(f"{ROUTE}, {rule}") == []

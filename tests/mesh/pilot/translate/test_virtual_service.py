@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from mesh.model.node import Node
-from mesh.model.route import DirectResponse, Fault, FaultAbort, Forward, HeaderMutation, Redirect
+from mesh.model.route import (
+    DirectResponse,
+    Fault,
+    FaultAbort,
+    Forward,
+    HeaderMutation,
+    Redirect,
+    RegexRewrite,
+)
 from mesh.pilot.translate.assemble import assemble
 from mesh.pilot.translate.retry import DEFAULT_RETRY
 from mesh.pilot.world import World
@@ -311,3 +319,11 @@ def test_behind_iptables_the_port_is_the_dialled_one(
     assert workloads(simulate(made, nodes[0], "reviews:9080/")) == ["reviews-v2"]
     assert simulate(made, nodes[0], "unknown:9080/").cluster == "PassthroughCluster"
     assert simulate(made, nodes[0], "reviews:1234/").cluster == "PassthroughCluster"
+
+
+def test_a_regex_rewrite_and_a_grpc_abort_arrive(world: MakeWorld, productpage: Node) -> None:
+    rewrite = "rewrite: {uriRegexRewrite: {match: '/a/(.*)', rewrite: '/b/\\1'}}"
+    abort = "fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 5}}}"
+    route = forwarded(world(text=rules(f"[{{{rewrite}, {abort}, {to('v1')}}}]")), productpage)
+    assert route.action.regex_rewrite == RegexRewrite("/a/(.*)", "/b/\\1")
+    assert route.fault == Fault(abort=FaultAbort(5.0, grpc_status=14))

@@ -51,3 +51,18 @@ async def test_a_client_may_leave_during_a_delay(proxy, serve, make):
     assert proxy.entries[0].response_flags == "DI,DC"
     await asyncio.sleep(0.08)
     assert origin.requests == []
+
+
+async def test_a_grpc_status_is_told_in_the_clients_own_way(proxy, serve, make):
+    fault = Fault(abort=FaultAbort(100, grpc_status=14))
+    client = await serve(faulty(make, fault))
+    status, fields, body = await client.get("/", "a", "content-type: application/grpc+proto")
+    assert (status, body, fields["grpc-status"], fields["grpc-message"]) == (
+        200,
+        b"",
+        "14",
+        "fault filter abort",
+    )
+    assert fields["content-type"] == "application/grpc"
+    status, fields, body = await client.get("/", "a", "content-type: application/grpc-web")
+    assert (status, body, "grpc-status" in fields) == (200, b"fault filter abort", False)

@@ -54,6 +54,7 @@ from mesh.model.route import (
     Mirror,
     QueryMatch,
     Redirect,
+    RegexRewrite,
     RetryPolicy,
     Route,
     RouteConfiguration,
@@ -163,6 +164,7 @@ forward = st.builds(
     maybe(word),
     maybe(word),
     several(st.builds(Mirror, word, percentage, st.booleans())),
+    maybe(st.builds(RegexRewrite, text, text)),
 )
 redirect = st.builds(
     lambda both, *rest: Redirect(*rest, path=both[0], prefix_rewrite=both[1]),
@@ -178,7 +180,12 @@ direct_response = st.builds(
 fault = st.builds(
     Fault,
     maybe(st.builds(FaultDelay, percentage, positive)),
-    maybe(st.builds(FaultAbort, percentage, st.integers(200, 599))),
+    maybe(
+        st.one_of(
+            st.builds(FaultAbort, percentage, st.integers(200, 599)),
+            st.builds(FaultAbort, percentage, st.none(), st.integers(0, 16)),
+        )
+    ),
 )
 cors = st.builds(
     CorsPolicy,

@@ -11,8 +11,11 @@ from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
 from mesh.model.route import (
     NON_IDEMPOTENT,
     CorsPolicy,
+    Fault,
+    FaultAbort,
     Forward,
     Mirror,
+    RegexRewrite,
     RetryPolicy,
     Route,
     RouteConfiguration,
@@ -57,6 +60,10 @@ ROUTES = {
             ),
         ),
     ),
+    "regex rewrite": Route(
+        RouteMatch(), Forward(WEIGHTED, host_rewrite="x", regex_rewrite=RegexRewrite("^/a/(.*)$", "/b/\\1"))
+    ),
+    "grpc abort": Route(RouteMatch(), Forward(WEIGHTED), fault=Fault(abort=FaultAbort(5.0, grpc_status=14))),
     "cors": Route(
         RouteMatch(),
         Forward(WEIGHTED),

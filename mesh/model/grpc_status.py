@@ -1,0 +1,21 @@
+"""gRPC's status codes by name (the gRPC core documentation, "Status codes and their use in gRPC")."""
+
+from __future__ import annotations
+
+GRPC_STATUS = {
+    name: code
+    for code, name in enumerate(
+        (
+            "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
+            "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+            "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+        )
+    )
+}  # fmt: skip
+
+
+def grpc_status(text: str) -> int | None:
+    """The code of "UNAVAILABLE" or "14", None for what is neither."""
+    if text.isascii() and text.isdigit() and len(text) <= 2 and int(text) < len(GRPC_STATUS):
+        return int(text)
+    return GRPC_STATUS.get(text)
