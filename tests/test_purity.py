@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 PURE = (
     "mesh/model/*.py",
     "mesh/http/*.py",
+    "mesh/http/h2/*.py",
     "mesh/pilot/translate/*.py",
     "mesh/pilot/debounce.py",
     "mesh/pilot/registry.py",

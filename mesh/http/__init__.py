@@ -7,5 +7,6 @@ message          requests and responses as the proxy handles them
 request_parser   bytes of a client connection -> requests
 response_parser  bytes of a server connection -> responses
 serialize        heads and chunks -> bytes
+h2/              HTTP/2
 fields           hop-by-hop fields, and edits of a head
 """

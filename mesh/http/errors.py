@@ -24,5 +24,13 @@ class RequestError(ProtocolError):
         self.status = status
 
 
+class Http2Preface(RequestError):
+    """It is HTTP/2: ``taken`` bytes of the preface (RFC 9113 section 3.4) came before the last ones."""
+
+    def __init__(self, taken: int) -> None:
+        super().__init__("http1.http2_preface")
+        self.taken = taken
+
+
 class ResponseError(ProtocolError):
     """A response that cannot be trusted; its connection is closed."""

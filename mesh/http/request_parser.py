@@ -15,7 +15,7 @@ from typing import Any
 
 import httptools
 
-from mesh.http.errors import RequestError
+from mesh.http.errors import Http2Preface, RequestError
 from mesh.http.message import Fields, Framing, Repeats, Request
 from mesh.http.target import check_authority, split_target
 
@@ -68,6 +68,8 @@ class RequestParser:
         except httptools.HttpParserCallbackError:
             raise self._refused or RequestError("http1.codec_error") from None
         except httptools.HttpParserError as error:
+            if self._parser.get_method() == b"PRI" and 0 <= self._fed - len(data) < 24:
+                raise Http2Preface(self._fed - len(data)) from None
             raise RequestError(_detail(error)) from None
         if self._open is None and self._fed > self.max_header_bytes:
             raise RequestError("request_headers_too_large", 431)

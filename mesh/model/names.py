@@ -33,6 +33,9 @@ ROOT_SECRET = "ROOTCA"  # SDS: what peers are verified against
 ISTIO_ALPN = "istio"
 MTLS_ALPN = ("istio-peer-exchange", "istio", "istio-http/1.0", "istio-http/1.1", "istio-h2")
 UPSTREAM_ALPN = ("istio",)
+UPSTREAM_ALPN_H2 = ("istio", "h2")
+# what an inbound HTTP chain answers; never "istio", so that HTTP/2 without "h2" is known by its preface
+INBOUND_HTTP_ALPN = ("h2", "http/1.1")
 
 PEER_METADATA_HEADER = "x-envoy-peer-metadata"
 PEER_METADATA_ID_HEADER = "x-envoy-peer-metadata-id"

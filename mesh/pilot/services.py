@@ -89,6 +89,11 @@ def is_http(port: ServicePort) -> bool:
     return port.protocol not in _NOT_HTTP
 
 
+def is_http2(port: ServicePort) -> bool:
+    """Whether the port's name promises HTTP/2, so that it is spoken without asking."""
+    return port.protocol in ("HTTP2", "GRPC")
+
+
 def protocol_of(name: str, app_protocol: str = "") -> str:
     """A port's protocol as Istio derives it: appProtocol first, then the name up to its first dash."""
     for word in (app_protocol, name.split("-")[0]):

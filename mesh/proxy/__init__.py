@@ -13,6 +13,11 @@
     connection_info  what is known of a connection
     http_manager     what the HTTP connections of a chain share
     connection       a client's HTTP connection: one request after the other
+    http2            what both sides' HTTP/2 connections share
+    http2_connection a client's HTTP/2 connection
+    downstream_stream
+                     one of its streams: one request
+    ends             what an exchange needs of its two ends
     exchange         a request's biography
     exchange_state   what is known of it on the way
     heads            what is put on and taken off its heads
@@ -21,7 +26,7 @@
     mutation         compiled header mutations (pure)
     rewrite          redirects and rewrites (pure)
     filters/         peer metadata, faults, CORS
-    request_body     its body: framed, counted, kept (pure)
+    request_body     its body: counted, kept (pure)
     mirror           its copies
     wishes           what its own x-envoy- fields ask for (pure)
     timeout          its time limits
@@ -35,6 +40,9 @@
     pool             the connections to an endpoint
     dial             how they are made
     upstream         one of them
+    http2_pool       the HTTP/2 connections to an endpoint
+    http2_upstream   one of them
+    upstream_stream  one of its streams
     failure          why there is no answer (pure)
     reply            what the client is told then (pure)
     flags            Envoy's response flags (pure)

@@ -130,6 +130,7 @@ class AcceptedConnection(asyncio.Protocol):
         secured = connection.ssl_object
         info.tls_version = secured.version() or ""
         info.scheme = b"https"
+        info.application_protocol = secured.selected_alpn_protocol() or ""
         info.peer_principal = principal(secured)
         info.local_principal = worker.own_principal
         info.client_cert = client_cert_element(secured, worker.own_principal)

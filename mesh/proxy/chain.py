@@ -12,10 +12,12 @@ from typing import Protocol
 from mesh.model.listener import FilterChain
 from mesh.proxy.connection import DownstreamConnection
 from mesh.proxy.connection_info import ConnectionInfo
+from mesh.proxy.http2_connection import Http2Connection
 from mesh.proxy.http_manager import HttpManager
 from mesh.proxy.tcp_proxy import TcpConnection, TcpHandler
 
 Handler = HttpManager | TcpHandler
+Served = DownstreamConnection | Http2Connection | TcpConnection
 
 
 class LiveConnection(Protocol):
@@ -37,21 +39,25 @@ class RuntimeChain:
         self.model = model
         self.tls = model.tls
         self.handler = handler
-        self.live: set[DownstreamConnection | TcpConnection] = set()
+        self.live: set[Served] = set()
 
     def make_protocol(self, info: ConnectionInfo) -> asyncio.Protocol:
+        """HTTP/2 when ALPN says so; without it a client may still begin with the preface."""
         if isinstance(self.handler, HttpManager):
+            if info.application_protocol == "h2":
+                return Http2Connection(self.handler, info, self)
             return DownstreamConnection(self.handler, info, self)
         return TcpConnection(self.handler, info, self)
 
-    def hand_over(self, connection: DownstreamConnection | TcpConnection, chain: RuntimeChain | None) -> None:
+    def hand_over(self, connection: Served, chain: RuntimeChain | None) -> None:
         """Move one of our connections to the chain that the new configuration chose for it, or let it go."""
         if chain is not None and chain.tls == self.tls:
             handler = chain.handler
-            if isinstance(connection, DownstreamConnection) and isinstance(handler, HttpManager):
-                connection.adopt(chain, handler)
-                return
-            if isinstance(connection, TcpConnection) and isinstance(handler, TcpHandler):
+            if isinstance(handler, HttpManager):
+                if not isinstance(connection, TcpConnection):
+                    connection.adopt(chain, handler)
+                    return
+            elif isinstance(connection, TcpConnection):
                 if handler.model.cluster == connection.handler.model.cluster:
                     connection.adopt(chain, handler)
                     return

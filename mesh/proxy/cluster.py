@@ -15,8 +15,8 @@ from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.proxy.balance import BALANCERS, Balancer
 from mesh.proxy.breaker import Breaker
 from mesh.proxy.cluster_stats import ClusterStats
+from mesh.proxy.http2_pool import make_pool
 from mesh.proxy.outlier import Detector, OutlierStats
-from mesh.proxy.pool import Pool
 from mesh.proxy.timers import Timer
 from mesh.proxy.worker import Worker
 from mesh.xds.errors import Rejected
@@ -57,7 +57,7 @@ class Host:
         self.describe(endpoint)
         self.monitor = cluster.detector.watch() if cluster.detector is not None else None
         self.uses_tls = cluster.uses_tls(endpoint)  # an endpoint that changes it becomes another one
-        self.pool = Pool(self, cluster)
+        self.pool = make_pool(self, cluster)
 
     def describe(self, endpoint: Endpoint) -> None:
         """Take what may change while the endpoint stays the same."""

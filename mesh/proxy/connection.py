@@ -12,13 +12,15 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, cast
 
-from mesh.http.errors import RequestError
+from mesh.http.errors import Http2Preface, RequestError
+from mesh.http.h2.frames import PREFACE
 from mesh.http.message import Framing, Request, Response
 from mesh.http.request_parser import RequestParser
 from mesh.http.serialize import CONTINUE, LAST_CHUNK, chunk
 from mesh.proxy.connection_info import ConnectionInfo
 from mesh.proxy.exchange import Exchange
 from mesh.proxy.heads import frame_response, make_response_head
+from mesh.proxy.http2_connection import Http2Connection
 from mesh.proxy.reply import reply_to_bad_request
 
 if TYPE_CHECKING:
@@ -94,8 +96,25 @@ class DownstreamConnection(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         try:
             self.parser.receive_data(data)
+        except Http2Preface as preface:
+            if self.exchange is None:
+                self._become_http2(PREFACE[: preface.taken] + data)
+                return
+            self._broken = preface
         except RequestError as error:
             self._broken = error
+
+    def _become_http2(self, data: bytes) -> None:
+        """The client has prior knowledge (RFC 9113 section 3.3): hand over to the other protocol."""
+        stats = self.manager.stats
+        stats.cx_total.value -= 1
+        stats.cx_active.value -= 1
+        self.chain.live.discard(self)
+        self._closing = True
+        other = Http2Connection(self.manager, self.info, self.chain)
+        self.transport.set_protocol(other)
+        other.connection_made(self.transport)
+        other.data_received(data)
 
     def _check_body(self, exchange: Exchange) -> None:
         """A body that breaks the rules ends its exchange."""

@@ -21,6 +21,7 @@ class ConnectionInfo:
     transport_protocol: str = "raw_buffer"
     server_name: str = ""
     application_protocols: tuple[str, ...] = ()
+    application_protocol: str = ""  # what ALPN agreed on
     tls_version: str = ""
     peer_principal: str = ""
     local_principal: str = ""

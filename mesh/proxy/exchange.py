@@ -35,7 +35,7 @@ from mesh.proxy.timeout import timeouts_for
 from mesh.proxy.wishes import heed
 
 if TYPE_CHECKING:
-    from mesh.proxy.upstream import UpstreamConnection
+    from mesh.proxy.ends import Upstream
 
 _clock = time.monotonic
 
@@ -143,7 +143,7 @@ class Exchange(ExchangeState):
             stats.pending_overflow.value += 1
             self.upstream_failed(failures.OVERFLOW)
 
-    def connected(self, connection: UpstreamConnection) -> None:
+    def connected(self, connection: Upstream) -> None:
         """Send the head, and of the body what has arrived, in one write."""
         self._waiting_in = None
         self.upstream = connection

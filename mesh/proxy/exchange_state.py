@@ -14,12 +14,11 @@ from mesh.model.peer import UNKNOWN_PEER, Peer
 if TYPE_CHECKING:
     from mesh.proxy.attempts import Attempts
     from mesh.proxy.cluster import Host, RuntimeCluster
-    from mesh.proxy.connection import DownstreamConnection
+    from mesh.proxy.ends import Downstream, Upstream
     from mesh.proxy.request_body import RequestBody
     from mesh.proxy.route import CompiledRoute, Destination
     from mesh.proxy.timeout import Timeouts
     from mesh.proxy.timers import Timer
-    from mesh.proxy.upstream import UpstreamConnection
 
 
 class ExchangeState:
@@ -62,7 +61,7 @@ class ExchangeState:
         "worker",
     )
 
-    def __init__(self, downstream: DownstreamConnection, request: Request) -> None:
+    def __init__(self, downstream: Downstream, request: Request) -> None:
         self.downstream = downstream
         self.manager = downstream.manager
         self.worker = downstream.worker
@@ -79,7 +78,7 @@ class ExchangeState:
         self.host: Host | None = None
         self._waiting_in: Host | None = None  # in whose pool it waits for a connection
         self._in_attempt = False  # counted at cluster and host
-        self.upstream: UpstreamConnection | None = None
+        self.upstream: Upstream | None = None
         self.upstream_local = self.upstream_principal = ""
         self.body: RequestBody | None = None
         self.sent_at = 0.0

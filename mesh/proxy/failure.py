@@ -29,6 +29,8 @@ class Kind(Enum):
     CONNECTION_FAILURE = "remote connection failure"
     CONNECTION_TIMEOUT = "connection timeout"
     OVERFLOW = "overflow"
+    REMOTE_RESET = "remote reset"
+    REFUSED_STREAM = "remote refused stream reset"
     CONNECTION_TERMINATION = "connection termination"
     PROTOCOL_ERROR = "protocol error"
     TIMEOUT = "response_timeout"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mesh.http.fields import HOP_BY_HOP, remove_hop_by_hop
 from mesh.http.message import Fields, Framing, Response
 from mesh.http.serialize import response_head
+from mesh.http.status import NO_BODY
 from mesh.proxy.wishes import WISHES
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def frame_response(exchange: Exchange, response: Response) -> None:
             response.remove(b"transfer-encoding")
             if response.status == 204:
                 response.remove(b"content-length")
+            elif response.status not in NO_BODY and b"content-length" not in response.fields:
+                response.fields[b"content-length"] = b"0"  # it came over HTTP/2, with the end in its head
     elif exchange.request.http10:
         response.remove(b"transfer-encoding")
         exchange.keep_alive = False

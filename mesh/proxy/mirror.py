@@ -18,9 +18,9 @@ from mesh.proxy.request_body import RequestBody
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import Host, RuntimeCluster
+    from mesh.proxy.ends import Upstream
     from mesh.proxy.exchange import Exchange
     from mesh.proxy.timers import Timer
-    from mesh.proxy.upstream import UpstreamConnection
 
 # What a copy may have waiting to be sent; beyond that its cluster is too slow to be worth the memory.
 MAX_LAG_BYTES = 1024 * 1024
@@ -65,7 +65,7 @@ class Copy:
         self.request = _request(exchange, cluster, mirror)
         self.body = RequestBody(self.request, keep=False) if exchange.body is not None else None
         self._host: Host | None = None
-        self._upstream: UpstreamConnection | None = None
+        self._upstream: Upstream | None = None
         self._waits = self._is_full = self._owes = self.is_over = False
         self._deadline: Timer | None = None
 
@@ -111,7 +111,7 @@ class Copy:
             self._waits = True
             host.pool.wait(self)
 
-    def connected(self, connection: UpstreamConnection) -> None:
+    def connected(self, connection: Upstream) -> None:
         self._waits = False
         self._upstream = connection
         connection.send_request(cast("Exchange", self))

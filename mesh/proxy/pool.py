@@ -19,12 +19,13 @@ from mesh.proxy.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import Host, RuntimeCluster
+    from mesh.proxy.ends import Upstream
 
 
 class Waiter(Protocol):
     """Who waits for a connection (an Exchange)."""
 
-    def connected(self, connection: UpstreamConnection) -> None: ...
+    def connected(self, connection: Upstream) -> None: ...
 
     def upstream_failed(self, failure: Failure) -> None: ...
 
@@ -47,7 +48,7 @@ class Pool:
             f"{self.dialing} dialing, {len(self.waiting)} waiting>"
         )
 
-    def take(self, waiter: Waiter) -> UpstreamConnection | None:
+    def take(self, waiter: Waiter) -> Upstream | None:
         """The connection used last: the others may fall idle and be closed."""
         idle = self.idle
         while idle:
@@ -127,16 +128,21 @@ class Pool:
         return self.waiting.popleft()
 
     def _dial_for_waiting(self) -> None:
+        while self.dialing < len(self.waiting) and self._dial_one():
+            pass
+
+    def _dial_one(self) -> bool:
+        """Begin a connection, if the cluster may have another."""
         breaker = self.cluster.breaker
-        while self.dialing < len(self.waiting):
-            if not breaker.can_connect():
-                self.cluster.stats.cx_overflow.value += 1
-                if self.all or self.dialing:
-                    return
-                # other endpoints have all the connections: one there must be, or they wait for ever (Envoy)
-            breaker.connections += 1
-            self.dialing += 1
-            self.cluster.worker.spawn(self._dial(), f"dial {self.host.text}")
+        if not breaker.can_connect():
+            self.cluster.stats.cx_overflow.value += 1
+            if self.all or self.dialing:
+                return False
+            # other endpoints have all the connections: one there must be, or they wait for ever (Envoy)
+        breaker.connections += 1
+        self.dialing += 1
+        self.cluster.worker.spawn(self._dial(), f"dial {self.host.text}")
+        return True
 
     async def _dial(self) -> None:
         try:

@@ -20,6 +20,8 @@ _FLAGS = {
     Kind.CONNECTION_FAILURE: "UF",
     Kind.CONNECTION_TIMEOUT: "UF",
     Kind.OVERFLOW: "UO",
+    Kind.REMOTE_RESET: "UR",
+    Kind.REFUSED_STREAM: "UR",
     Kind.CONNECTION_TERMINATION: "UC",
     Kind.PROTOCOL_ERROR: "UPE",
     Kind.TIMEOUT: "UT",

@@ -150,6 +150,9 @@ class TlsConnection(asyncio.Protocol):
         self._protocol = protocol
         protocol.connection_made(cast("asyncio.Transport", self))
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = cast("asyncio.Protocol", protocol)
+
     def write(self, data: bytes) -> None:
         if not data or self._closing:
             return

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mesh.galley.api.destination_rule import Subset
+from mesh.galley.api.traffic_policy import HttpPool
 from mesh.model import names
 from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
 from mesh.model.node import Node, ServicePort
 from mesh.model.tls import UpstreamTls
-from mesh.pilot.services import Service
+from mesh.pilot.services import Service, is_http, is_http2
 from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import MergedRule, Policy, policy_for, rule_for
 from mesh.pilot.translate.inbound import InboundPort, inbound_ports
@@ -66,7 +67,27 @@ def _outbound(service: Service, port: ServicePort, subset: Subset | None, rule: 
         namespace=service.namespace,
         config=rule.config,
     )
-    return apply_policy(cluster, policy)
+    return with_protocol(apply_policy(cluster, policy), port, policy)
+
+
+def with_protocol(cluster: Cluster, port: ServicePort, policy: Policy) -> Cluster:
+    """HTTP/2 where the port's name promises it, or where a rule asks for it of an HTTP port."""
+    http = (policy.connection_pool.http if policy.connection_pool is not None else None) or HttpPool()
+    may_choose = is_http(port) and not is_http2(port)
+    as_client = may_choose and bool(http.use_client_protocol)
+    http2 = is_http2(port) or (may_choose and not as_client and http.h2_upgrade_policy == "UPGRADE")
+    if not (http2 or as_client):
+        return cluster
+    tls = cluster.tls
+    if http2 and tls is not None:
+        tls = replace(tls, alpn=names.UPSTREAM_ALPN_H2)
+    return replace(
+        cluster,
+        tls=tls,
+        http2=http2,
+        use_client_protocol=as_client,
+        max_concurrent_streams=http.max_concurrent_streams or 0,
+    )
 
 
 def _tls(policy: Policy, service: Service, port: ServicePort, subset: str) -> UpstreamTls | None:
@@ -91,6 +112,7 @@ def _inbound(node: Node, port: InboundPort) -> Cluster:
         load_assignment=ClusterLoadAssignment(name, (here,)),
         host=port.service.host,
         namespace=port.service.namespace,
+        http2=port.http2,
     )
 
 

@@ -26,7 +26,7 @@ from mesh.model.listener import (
 from mesh.model.node import Node
 from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster
 from mesh.model.tls import DownstreamTls
-from mesh.pilot.services import Service, is_http
+from mesh.pilot.services import Service, is_http, is_http2
 from mesh.pilot.translate import filters
 from mesh.pilot.translate.peer_authentication import Mode, mtls_mode
 from mesh.pilot.world import World
@@ -34,6 +34,7 @@ from mesh.pilot.world import World
 ANY_ADDRESS = "0.0.0.0"
 Transport = Literal["tls", "raw_buffer"]
 _MTLS = DownstreamTls(names.MTLS_ALPN)
+_HTTP_MTLS = DownstreamTls(names.INBOUND_HTTP_ALPN)
 # by whether the port is HTTP: the transports a STRICT port must refuse by name
 _REFUSED: Final[dict[bool, tuple[Transport, ...]]] = {True: ("raw_buffer",), False: ("raw_buffer", "tls")}
 
@@ -46,6 +47,7 @@ class InboundPort:
     service: Service
     service_port: int
     http: bool
+    http2: bool
 
 
 def inbound_ports(world: World, node: Node) -> tuple[InboundPort, ...]:
@@ -55,7 +57,8 @@ def inbound_ports(world: World, node: Node) -> tuple[InboundPort, ...]:
         for port in service.ports:
             target = instance.target(port.number)
             if target is not None:
-                found.setdefault(target, InboundPort(target, service, port.number, is_http(port)))
+                taken = InboundPort(target, service, port.number, is_http(port), is_http2(port))
+                found.setdefault(target, taken)
     return tuple(found[number] for number in sorted(found))
 
 
@@ -106,7 +109,8 @@ def _chains(world: World, node: Node, port: InboundPort, match_port: int | None)
     alpn = () if port.http else names.MTLS_ALPN
     if mode != "DISABLE":
         match = FilterChainMatch(match_port, "tls", application_protocols=alpn)
-        yield FilterChain(_chain_name(node, port, "mtls"), network_filter, match, _MTLS)
+        tls = _HTTP_MTLS if port.http else _MTLS
+        yield FilterChain(_chain_name(node, port, "mtls"), network_filter, match, tls)
     if mode != "STRICT":
         match = FilterChainMatch(match_port, "raw_buffer")
         yield FilterChain(_chain_name(node, port, "plaintext"), network_filter, match)

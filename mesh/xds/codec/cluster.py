@@ -60,7 +60,8 @@ def decode_cluster(message: Any) -> Cluster:
     packed = message.typed_extension_protocol_options.get(_OPTIONS)
     if packed is None:
         raise Rejected(f"typed_extension_protocol_options[{_OPTIONS!r}]: is missing")
-    common = unpack(packed, http_protocol_options_pb2.HttpProtocolOptions).common_http_protocol_options
+    options = unpack(packed, http_protocol_options_pb2.HttpProtocolOptions)
+    common = options.common_http_protocol_options
     tls, tls_by_endpoint = _decode_transport(message)
     host, namespace = _decode_service(message)
     assigned = message.HasField("load_assignment")
@@ -77,6 +78,7 @@ def decode_cluster(message: Any) -> Cluster:
         max_requests_per_connection=common.max_requests_per_connection.value,
         max_connection_duration_s=seconds(common.max_connection_duration),
         tcp_keepalive=_decode_keepalive(message.upstream_connection_options),
+        **_decode_protocol(options),
         outlier_detection=decode_outlier(message.outlier_detection)
         if message.HasField("outlier_detection")
         else None,
@@ -88,15 +90,36 @@ def decode_cluster(message: Any) -> Cluster:
 
 
 def _http_options(cluster: Cluster) -> Any:
-    """HTTP/1.1 upstream. 0 requests per connection = no limit = Envoy's field left out."""
+    """0 requests per connection, or streams at a time, = no limit = Envoy's field left out."""
     common = protocol_pb2.HttpProtocolOptions(idle_timeout=duration(cluster.idle_timeout_s))
     if cluster.max_requests_per_connection:
         common.max_requests_per_connection.value = cluster.max_requests_per_connection
     if cluster.max_connection_duration_s:
         common.max_connection_duration.CopyFrom(duration(cluster.max_connection_duration_s))
-    return http_protocol_options_pb2.HttpProtocolOptions(
-        common_http_protocol_options=common, explicit_http_config={"http_protocol_options": {}}
-    )
+    options = http_protocol_options_pb2.HttpProtocolOptions(common_http_protocol_options=common)
+    if cluster.use_client_protocol:
+        options.use_downstream_protocol_config.http_protocol_options.SetInParent()
+        http2 = options.use_downstream_protocol_config.http2_protocol_options
+    elif cluster.http2:
+        http2 = options.explicit_http_config.http2_protocol_options
+    else:
+        options.explicit_http_config.http_protocol_options.SetInParent()
+        return options
+    http2.SetInParent()
+    if cluster.max_concurrent_streams:
+        http2.max_concurrent_streams.value = cluster.max_concurrent_streams
+    return options
+
+
+def _decode_protocol(options: Any) -> dict[str, Any]:
+    if options.WhichOneof("upstream_protocol_options") == "use_downstream_protocol_config":
+        http2 = options.use_downstream_protocol_config.http2_protocol_options
+        return {"use_client_protocol": True, "max_concurrent_streams": http2.max_concurrent_streams.value}
+    explicit = options.explicit_http_config
+    if explicit.WhichOneof("protocol_config") != "http2_protocol_options":
+        return {}
+    limit = explicit.http2_protocol_options.max_concurrent_streams.value
+    return {"http2": True, "max_concurrent_streams": limit}
 
 
 def _encode_transport(cluster: Cluster, message: Any) -> None:

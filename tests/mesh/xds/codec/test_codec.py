@@ -101,7 +101,8 @@ assignment = st.builds(ClusterLoadAssignment, word, several(locality))
 upstream_tls = st.builds(UpstreamTls, word, several(word), several(word), word, word)
 secured = st.one_of(st.tuples(st.none(), st.just(False)), st.tuples(upstream_tls, st.booleans()))
 cluster = st.builds(
-    lambda kind, assigned, secured, **rest: Cluster(
+    lambda kind, assigned, secured, speaks, **rest: Cluster(
+        **speaks,
         discovery=kind,
         load_assignment=assigned if kind in ("STATIC", "STRICT_DNS") else None,
         tls=secured[0],
@@ -121,6 +122,11 @@ cluster = st.builds(
     max_requests_per_connection=count,
     max_connection_duration_s=duration,
     tcp_keepalive=maybe(st.builds(TcpKeepalive, maybe(count), maybe(count), maybe(count))),
+    speaks=st.one_of(
+        st.just({}),
+        st.builds(lambda n: {"http2": True, "max_concurrent_streams": n}, count),
+        st.builds(lambda n: {"use_client_protocol": True, "max_concurrent_streams": n}, count),
+    ),
     outlier_detection=maybe(
         st.builds(
             OutlierDetection, count, count, st.booleans(), count, positive, positive, st.integers(0, 100)

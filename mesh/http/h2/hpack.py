@@ -1,0 +1,106 @@
+"""Header blocks (RFC 7541). Decoding is jh2's Rust; encoding is ours, for one reason: speed.
+
+The encoder uses the static table and literals that are not indexed, so it has no state: the bytes of a field
+are always the same and are kept from one message to the next, on whatever connection. A head costs a dict
+lookup for each field (a microsecond; jh2's stateful encoder takes four), for some more bytes on the wire.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from jh2._hazmat import Decoder as _RustDecoder  # type: ignore[import-untyped]
+from jh2._hazmat import HPACKError, OversizedHeaderListError
+
+from mesh.http.h2.errors import Code, ConnectionFault
+
+Field = tuple[bytes, bytes]
+Triples = list[tuple[bytes, bytes, bool]]  # name, value, whether it is never to be indexed
+
+# RFC 7541 appendix A: names by the index of their first entry, and the whole fields a proxy sends
+_NAMES = (
+    b":authority :method . :path . :scheme . :status . . . . . . accept-charset accept-encoding "
+    b"accept-language accept-ranges accept access-control-allow-origin age allow authorization cache-control "
+    b"content-disposition content-encoding content-language content-length content-location content-range "
+    b"content-type cookie date etag expect expires from host if-match if-modified-since if-none-match "
+    b"if-range if-unmodified-since last-modified link location max-forwards proxy-authenticate "
+    b"proxy-authorization range referer refresh retry-after server set-cookie strict-transport-security "
+    b"transfer-encoding user-agent vary via www-authenticate"
+).split()
+_INDEX = {name: index for index, name in enumerate(_NAMES, 1) if name != b"."}
+_WHOLE: dict[Field, bytes] = {
+    (b":method", b"GET"): b"\x82", (b":method", b"POST"): b"\x83",
+    (b":path", b"/"): b"\x84", (b":path", b"/index.html"): b"\x85",
+    (b":scheme", b"http"): b"\x86", (b":scheme", b"https"): b"\x87",
+    (b":status", b"200"): b"\x88", (b":status", b"204"): b"\x89", (b":status", b"206"): b"\x8a",
+    (b":status", b"304"): b"\x8b", (b":status", b"400"): b"\x8c", (b":status", b"404"): b"\x8d",
+    (b":status", b"500"): b"\x8e", (b"accept-encoding", b"gzip, deflate"): b"\x90",
+}  # fmt: skip
+
+_SECRET = frozenset((b"authorization", b"cookie", b"set-cookie", b"proxy-authorization"))
+_UNIQUE = frozenset((b"x-request-id", b"traceparent", b"x-b3-spanid", b"x-b3-traceid"))  # not worth keeping
+MAX_KEPT_FIELDS = 4096  # about 1 MB at the worst: longer fields than MAX_KEPT_BYTES are not kept
+MAX_KEPT_BYTES = 200
+
+
+class _FieldBytes(dict[Field, bytes]):
+    """A field's bytes, made when first asked for."""
+
+    def __missing__(self, field: Field) -> bytes:
+        made = _encode(*field)
+        if field[0] not in _UNIQUE and len(made) <= MAX_KEPT_BYTES:
+            if len(self) >= MAX_KEPT_FIELDS:
+                self.clear()
+            self[field] = made
+        return made
+
+
+_bytes_of = _FieldBytes()
+encode_field = _bytes_of.__getitem__  # (name, value) -> its representation
+
+
+def _encode(name: bytes, value: bytes) -> bytes:
+    value = value.strip(b" \t")
+    whole = _WHOLE.get((name, value))
+    if whole is not None:
+        return whole
+    # section 6.2.3: what is secret is never to be indexed by anybody on the way
+    pattern = 0x10 if name in _SECRET else 0x00
+    index = _INDEX.get(name)
+    start = _integer(index, 15, pattern) if index is not None else bytes((pattern,)) + _string(name)
+    return start + _string(value)
+
+
+def _string(text: bytes) -> bytes:
+    return _integer(len(text), 127, 0) + text
+
+
+def _integer(value: int, mask: int, pattern: int) -> bytes:
+    """RFC 7541 section 5.1."""
+    if value < mask:
+        return bytes((pattern | value,))
+    out = bytearray((pattern | mask,))
+    value -= mask
+    while value >= 128:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+class Decoder:
+    """One for each connection. ``max_bytes`` bounds a decoded list (RFC 9113 section 6.5.2's measure)."""
+
+    __slots__ = ("_decode",)
+
+    def __init__(self, max_bytes: int) -> None:
+        self._decode = _RustDecoder(max_bytes).decode
+
+    def decode(self, block: bytes) -> Triples:
+        """Raises ConnectionFault: after a bad block the table is not to be trusted."""
+        try:
+            return cast("Triples", self._decode(block, True))
+        except OversizedHeaderListError:
+            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "http2.header_list_size") from None
+        except HPACKError:
+            raise ConnectionFault(Code.COMPRESSION_ERROR, "http2.header_compression") from None

@@ -1,0 +1,258 @@
+"""Field lists <-> requests, responses and trailers: RFC 9113 sections 8.1 to 8.3.
+
+Inside, messages look as HTTP/1.1 has them (``host`` among the fields, ``transfer-encoding: chunked`` on a
+request of unknown length), so everything between the two sides of the proxy is one for all versions. What is
+malformed is a StreamFault; what is a request, but none we take, a RequestError with its status.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from mesh.http.errors import RequestError
+from mesh.http.h2.errors import Code, StreamFault
+from mesh.http.h2.hpack import Triples, encode_field
+from mesh.http.message import Fields, Framing, Repeats, Request, Response
+from mesh.http.status import NO_BODY
+from mesh.http.target import check_authority
+
+MAX_FIELDS = 100  # Envoy's max_headers_count
+MAX_KNOWN_NAMES = 4096  # cache of names found valid, emptied when full
+
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_PATH = re.compile(rb"[/*][\x21-\x22\x24-\x7e\x80-\xff]*")  # no space, no control, no fragment
+_BAD_VALUE = re.compile(rb"[\x00\r\n]")
+_BAD_END = b" \t"
+# section 8.2.2; "te" and "host" have rules of their own
+_FORBIDDEN = frozenset(
+    (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"http2-settings")
+)
+_LEFT_OUT = _FORBIDDEN | {b"host", b"te"}
+_REQUEST_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path"))
+_WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+_known: set[bytes] = set()
+GRPC = b"application/grpc"
+_TE_TRAILERS = (b"te", b"trailers")
+
+
+class StreamRequest(Request):
+    __slots__ = ("trailers",)
+
+    trailers: Repeats
+
+
+class StreamResponse(Response):
+    __slots__ = ("trailers",)
+
+    trailers: Repeats
+
+
+def read_request(triples: Triples, end: bool, max_bytes: int) -> StreamRequest:
+    """Raises StreamFault and RequestError."""
+    pseudo, fields, repeats = _sort(triples, _REQUEST_PSEUDO)
+    try:
+        method, scheme, path = pseudo[b":method"], pseudo[b":scheme"], pseudo[b":path"]
+    except KeyError:
+        if pseudo.get(b":method") == b"CONNECT":
+            raise RequestError("connect_not_supported", 501) from None
+        raise _malformed("missing_pseudo_header") from None
+    if _METHOD.fullmatch(method) is None or scheme not in (b"http", b"https"):
+        raise _malformed("invalid_pseudo_header")
+    authority = _authority(pseudo, fields)
+    if repeats:
+        repeats = _join_cookies(fields, repeats)
+    request = StreamRequest(method, path, authority, fields, repeats, Framing.NONE, True)
+    request.trailers = []
+    request.scheme = scheme
+    request.header_bytes = sum(map(len, fields)) + sum(map(len, fields.values())) + len(method) + len(path)
+    if repeats or len(fields) > MAX_FIELDS or request.header_bytes + 32 * len(fields) > max_bytes:
+        _check_size(request, max_bytes)
+    if _PATH.fullmatch(path) is None or (path[0] == 0x2A and (path != b"*" or method != b"OPTIONS")):
+        raise (
+            RequestError("path_with_fragment" if b"#" in path else "invalid_path")
+            if path
+            else _malformed("empty_path")
+        )
+    if method == b"CONNECT":
+        raise RequestError("connect_not_supported", 501)
+    _frame_request(request, end)
+    return request
+
+
+def _frame_request(request: Request, end: bool) -> None:
+    """How the body's end is known to an HTTP/1.1 server."""
+    fields = request.fields
+    length = fields.get(b"content-length")
+    if length is not None:
+        request.framing = Framing.LENGTH
+        if end and int(length):
+            raise _malformed("content_length_mismatch")
+    elif not end:
+        request.framing = Framing.CHUNKED
+        fields[b"transfer-encoding"] = b"chunked"
+    elif request.method in _WITH_BODY:
+        fields[b"content-length"] = b"0"
+    request.complete = end
+
+
+def _authority(pseudo: dict[bytes, bytes], fields: Fields) -> bytes:
+    """Section 8.3.1: :authority, or Host; both must not differ."""
+    authority, host = pseudo.get(b":authority"), fields.get(b"host")
+    if authority is None:
+        authority = host or b""
+    elif host is not None and host != authority:
+        raise _malformed("host_differs_from_authority")
+    check_authority(authority)
+    fields[b"host"] = authority
+    return authority
+
+
+def read_response(triples: Triples, end: bool, method: bytes) -> StreamResponse | None:
+    """None: an interim response (1xx). Raises StreamFault."""
+    pseudo, fields, repeats = _sort(triples, frozenset((b":status",)))
+    text = pseudo.get(b":status", b"")
+    if len(text) != 3 or not text.isdigit() or not b"100" <= text < b"600":
+        raise _malformed("invalid_status")
+    status = int(text)
+    if status < 200:
+        if end or status == 101:
+            raise _malformed("invalid_interim_response")
+        return None
+    framing = Framing.EOF
+    if end or method == b"HEAD" or status in NO_BODY:
+        framing = Framing.NONE
+        length = fields.get(b"content-length", b"0")
+        if end and method != b"HEAD" and status not in NO_BODY and int(length):
+            raise _malformed("content_length_mismatch")
+    elif b"content-length" in fields:
+        framing = Framing.LENGTH
+    response = StreamResponse(status, fields, repeats, framing, True)
+    response.trailers = []
+    response.header_bytes = sum(map(len, fields)) + sum(map(len, fields.values())) + 10
+    response.complete = end
+    if len(fields) + len(repeats) > MAX_FIELDS:
+        raise _malformed("response_headers_too_many")
+    return response
+
+
+def read_trailers(triples: Triples) -> Repeats:
+    """Raises StreamFault."""
+    _, fields, repeats = _sort(triples, frozenset())
+    if len(fields) + len(repeats) > MAX_FIELDS:
+        raise _malformed("too_many_trailers")
+    for name in (b"content-length", b"host", b"te"):
+        fields.pop(name, None)  # RFC 9110 section 6.5.1: not there
+    return [*fields.items(), *repeats]
+
+
+def _sort(triples: Triples, allowed: frozenset[bytes]) -> tuple[dict[bytes, bytes], Fields, Repeats]:
+    """Pseudo-fields, fields, and those that came again; each name and value is checked."""
+    pseudo: dict[bytes, bytes] = {}
+    fields: Fields = {}
+    repeats: Repeats = []
+    for name, value, _ in triples:
+        if name in _known:
+            if name in fields:
+                repeats.append((name, value))
+            else:
+                fields[name] = value
+        elif name in allowed:
+            if fields or name in pseudo:
+                raise _malformed("misplaced_pseudo_header")
+            pseudo[name] = value
+        else:
+            _learn(name)
+            if name in fields:
+                repeats.append((name, value))
+            else:
+                fields[name] = value
+    if _BAD_VALUE.search(b"".join(fields.values())) or repeats or pseudo:
+        _check_values((*fields.items(), *repeats, *pseudo.items()))
+    _check_special(fields, repeats)
+    return pseudo, fields, repeats
+
+
+def _learn(name: bytes) -> None:
+    """A name that is not known yet is checked once."""
+    if _NAME.fullmatch(name) is None:
+        raise _malformed("unknown_pseudo_header" if name.startswith(b":") else "invalid_header_name")
+    if name in _FORBIDDEN:
+        raise _malformed("connection_specific_header")
+    if len(_known) >= MAX_KNOWN_NAMES:
+        _known.clear()
+    _known.add(name)
+
+
+def _check_values(pairs: Iterable[tuple[bytes, bytes]]) -> None:
+    """Section 8.2.1."""
+    for _, value in pairs:
+        if _BAD_VALUE.search(value):
+            raise _malformed("invalid_header_value")
+
+
+def _check_special(fields: Fields, repeats: Repeats) -> None:
+    length = fields.get(b"content-length")
+    if length is not None and not (length.isdigit() and len(length) < 19):
+        raise _malformed("invalid_content_length")
+    if b"te" in fields and fields[b"te"] != b"trailers":
+        raise _malformed("invalid_te")
+    for name, _ in repeats:
+        if name in (b"content-length", b"host", b"te"):
+            raise _malformed("duplicate_header")
+
+
+def _join_cookies(fields: Fields, repeats: Repeats) -> Repeats:
+    """Section 8.2.3: cookie crumbs become one field again."""
+    crumbs = [value for name, value in repeats if name == b"cookie"]
+    if crumbs:
+        fields[b"cookie"] = b"; ".join([fields[b"cookie"], *crumbs])
+        repeats = [field for field in repeats if field[0] != b"cookie"]
+    return repeats
+
+
+def _check_size(request: Request, max_bytes: int) -> None:
+    count = len(request.fields) + len(request.repeats)
+    request.header_bytes += sum(len(name) + len(value) for name, value in request.repeats)
+    if count > MAX_FIELDS:
+        raise RequestError("request_headers_too_many", 431)
+    if request.header_bytes + 32 * count > max_bytes:
+        raise RequestError("request_headers_too_large", 431)
+
+
+def _malformed(detail: str) -> StreamFault:
+    return StreamFault(Code.PROTOCOL_ERROR, f"http2.{detail}")
+
+
+# what we send
+
+
+def request_block(request: Request) -> bytes:
+    """The header block of a request."""
+    fields = request.fields
+    scheme = b"https" if fields.get(b"x-forwarded-proto") == b"https" else b"http"
+    parts = [
+        encode_field((b":method", request.method)),
+        encode_field((b":scheme", scheme)),
+        encode_field((b":authority", fields[b"host"])),
+        encode_field((b":path", request.path)),
+    ]
+    parts += [encode_field(field) for field in fields.items() if field[0] not in _LEFT_OUT]
+    if fields.get(b"content-type", b"").startswith(GRPC):
+        parts.append(encode_field(_TE_TRAILERS))
+    if request.repeats:
+        parts += [encode_field(field) for field in request.repeats if field[0] not in _LEFT_OUT]
+    return b"".join(parts)
+
+
+def response_block(status: int, fields: Fields, repeats: Repeats) -> bytes:
+    parts = [encode_field((b":status", b"%d" % status))]
+    parts += [encode_field(field) for field in fields.items() if field[0] not in _FORBIDDEN]
+    if repeats:
+        parts += [encode_field(field) for field in repeats if field[0] not in _FORBIDDEN]
+    return b"".join(parts)
+
+
+def trailers_block(trailers: Repeats) -> bytes:
+    return b"".join(map(encode_field, trailers))

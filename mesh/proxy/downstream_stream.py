@@ -1,0 +1,143 @@
+"""A client's HTTP/2 stream: to its exchange what a client's HTTP/1.1 connection is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from mesh.http.errors import RequestError
+from mesh.http.h2.connection import Connection
+from mesh.http.h2.errors import Code, StreamFault
+from mesh.http.h2.messages import StreamResponse, response_block, trailers_block
+from mesh.http.h2.stream import Stream
+from mesh.http.message import Framing, Message, Repeats, Request, Response
+from mesh.http.status import NO_BODY
+from mesh.proxy.exchange import Exchange
+from mesh.proxy.heads import complete_response
+from mesh.proxy.reply import reply_to_bad_request
+
+if TYPE_CHECKING:
+    from mesh.proxy.http2_connection import Http2Connection
+
+_CONTINUE = response_block(100, {}, [])
+
+
+class DownstreamStream(Stream):
+    """``exchange`` is None once it is done; the end of its response may still wait for the window."""
+
+    __slots__ = ("exchange", "info", "manager", "owner", "worker")
+
+    protocol = "HTTP/2"
+
+    def __init__(self, owner: Http2Connection, connection: Connection, stream_id: int) -> None:
+        super().__init__(connection, stream_id)
+        self.owner = owner
+        self.info = owner.info
+        self.manager = owner.manager
+        self.worker = owner.worker
+        self.exchange: Exchange | None = None
+
+    @property
+    def draining(self) -> bool:
+        return self.owner.draining
+
+    # what the client sends
+
+    def head_received(self, message: Message) -> None:
+        exchange = self.exchange = Exchange(self, cast("Request", message))
+        exchange.begin()
+
+    def data_received(self, data: bytes, end: bool) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        request = exchange.request
+        if data:
+            request.chunks.append(data)
+        if end:
+            request.complete = True
+        exchange.request_arrived()
+
+    def trailers_received(self, trailers: Repeats) -> None:
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.request.trailers = trailers  # type: ignore[attr-defined]
+            self.data_received(b"", True)
+
+    def request_refused(self, error: RequestError) -> None:
+        """What came is no request we take: say so. It is counted and logged as one, as Envoy does."""
+        self.manager.stats.protocol_error.value += 1
+        nothing = Request(b"", b"", b"", {}, [], Framing.NONE, False)
+        self.exchange = Exchange(self, nothing)
+        self.exchange.reply(reply_to_bad_request(error))
+
+    def reset_received(self, code: int) -> None:
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.client_gone()
+
+    def failed(self, fault: StreamFault) -> None:
+        self.manager.stats.protocol_error.value += 1
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.add_flag("DPE")
+            exchange.client_gone()
+
+    # what the exchange sends
+
+    def send_continue(self) -> None:
+        self.connection.send_head(self, _CONTINUE, False)
+
+    def send_head(self, exchange: Exchange, response: Response) -> None:
+        """A response's head, with what there is of its body."""
+        complete_response(exchange, response.fields, response)
+        if response.status in NO_BODY:
+            response.fields.pop(b"transfer-encoding", None)
+            if response.status == 204:
+                response.fields.pop(b"content-length", None)
+        block = response_block(exchange.status, response.fields, response.repeats)
+        exchange.header_bytes_sent = len(block)
+        is_whole = response.complete and not response.chunks and not _trailers(response)
+        self.connection.send_head(self, block, is_whole)
+        if not is_whole:
+            self.send_body(exchange, response)
+
+    def send_body(self, exchange: Exchange, response: Response) -> None:
+        """More of the body, or its end."""
+        data = response.take_body()
+        exchange.bytes_sent += len(data)
+        trailers = _trailers(response) if response.complete else None
+        end = response.complete and not trailers
+        if data or end:
+            self.connection.send_data(self, data, end)
+        if trailers:
+            self.connection.send_trailers(self, trailers_block(trailers))
+
+    def abort_after_write(self) -> None:
+        """The response cannot be completed, and the client must see it."""
+        self.connection.reset(self, Code.INTERNAL_ERROR)
+
+    def exchange_done(self, exchange: Exchange, now: float) -> None:
+        self.exchange = None
+        self.is_paused = False  # what still comes is dropped
+        self.owner.stream_done(now)
+        if not self.local_open:
+            self.end_sent()
+
+    def end_sent(self) -> None:
+        """The client need not send the rest of its request (RFC 9113 section 8.1)."""
+        if self.exchange is None and self.remote_open:
+            self.connection.reset(self, Code.NO_ERROR)
+
+    # flow control
+
+    def blocked(self) -> None:
+        if self.exchange is not None:
+            self.exchange.hold_response()
+
+    def writable(self) -> None:
+        if self.exchange is not None:
+            self.exchange.resume_response()
+
+
+def _trailers(response: Response) -> Repeats:
+    return response.trailers if isinstance(response, StreamResponse) else []

@@ -1,0 +1,116 @@
+"""A stream to a server: to its exchange what an HTTP/1.1 connection to a server is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from mesh.http.h2.errors import Code, StreamFault
+from mesh.http.h2.messages import StreamRequest, StreamResponse, request_block, trailers_block
+from mesh.http.h2.stream import Stream
+from mesh.http.message import Message, Repeats, Request
+from mesh.proxy.failure import Failure, Kind, Stage
+
+if TYPE_CHECKING:
+    from mesh.proxy.exchange import Exchange
+    from mesh.proxy.http2_upstream import Http2Upstream
+    from mesh.proxy.request_body import RequestBody
+
+
+class UpstreamStream(Stream):
+    """Made for one request; ``exchange`` is None when nobody wants its answer any more."""
+
+    __slots__ = ("exchange", "local_address", "method", "owner", "principal", "response")
+
+    def __init__(self, owner: Http2Upstream) -> None:
+        super().__init__(owner.codec, 0)
+        self.owner = owner
+        self.principal = owner.principal
+        self.local_address = owner.local_address
+        self.method = b""
+        self.exchange: Exchange | None = None
+        self.response: StreamResponse | None = None
+
+    # what the exchange sends
+
+    def send_request(self, exchange: Exchange) -> None:
+        """The head, with what there is of the body."""
+        request, body = exchange.request, exchange.body
+        self.exchange = exchange
+        self.method = request.method
+        self.owner.open(self)
+        self.connection.send_head(self, request_block(request), body is None)
+        if body is not None:
+            self._send(request, body.sent_before() + body.take())
+
+    def send_body(self, exchange: Exchange, body: RequestBody) -> None:
+        """What has arrived since; called once more with nothing when the body ends."""
+        self._send(exchange.request, body.take())
+
+    def _send(self, request: Request, data: bytes) -> None:
+        end = request.complete
+        trailers = request.trailers if end and isinstance(request, StreamRequest) else None
+        if data or (end and not trailers):
+            self.connection.send_data(self, data, end and not trailers)
+        if trailers:
+            self.connection.send_trailers(self, trailers_block(trailers))
+
+    def release(self, now: float, reusable: bool) -> None:
+        """The exchange is done with it."""
+        self.exchange = None
+        self.connection.reset(self, Code.NO_ERROR)  # nothing, when both sides have ended
+        self.owner.stream_done(now)
+
+    def close(self) -> None:
+        """The answer is not wanted any more."""
+        self.exchange = None
+        self.connection.reset(self, Code.CANCEL)
+        self.owner.stream_done(self.owner.idle_since)
+
+    # what the server sends
+
+    def head_received(self, message: Message) -> None:
+        response = self.response = cast("StreamResponse", message)
+        if self.exchange is not None:
+            self.exchange.response_arrived(response)
+
+    def data_received(self, data: bytes, end: bool) -> None:
+        exchange, response = self.exchange, self.response
+        if exchange is None or response is None:
+            return
+        if data:
+            response.chunks.append(data)
+        if end:
+            response.complete = True
+        exchange.response_arrived(response)
+
+    def trailers_received(self, trailers: Repeats) -> None:
+        if self.response is not None:
+            self.response.trailers = trailers
+            self.data_received(b"", True)
+
+    def reset_received(self, code: int) -> None:
+        """Refused means: not looked at (RFC 9113 section 8.7)."""
+        if code == Code.REFUSED_STREAM:
+            self.fail(Kind.REFUSED_STREAM, definite=True)
+        else:
+            self.fail(Kind.REMOTE_RESET)
+
+    def failed(self, fault: StreamFault) -> None:
+        self.fail(Kind.PROTOCOL_ERROR, fault.detail)
+
+    def fail(self, kind: Kind, reason: str = "", definite: bool = False) -> None:
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            stage = Stage.SEND if self.response is None else Stage.RESPONSE
+            exchange.upstream_failed(Failure(kind, stage, definite, reason))
+        self.owner.stream_done(self.owner.idle_since)
+
+    # flow control
+
+    def blocked(self) -> None:
+        if self.exchange is not None:
+            self.exchange.downstream.pause_reading()
+
+    def writable(self) -> None:
+        if self.exchange is not None:
+            self.exchange.downstream.resume_reading()
