@@ -6,6 +6,8 @@ wheelhouse      the project's dependencies as wheels, fetched on the host
 image           mesh-labs:<content hash>, built from both
 interception    iptables rules, from Istio's annotations (pure)
 pod             the containers of a pod and of the control plane, in compose's words (pure)
+sdk             the same as arguments of the Docker SDK (pure)
+files           files into and out of containers
 inject          a compose document with sidecars (pure)
 compose_file    compose files as text (pure)
 

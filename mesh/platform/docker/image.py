@@ -80,7 +80,8 @@ def _source(client: docker.DockerClient, dependencies: str, say: Say) -> str:
 def _dependencies(client: docker.DockerClient, say: Say) -> str:
     base = base_image(client, say)
     dockerfile = ROOT / "compose" / "Dockerfile.base"
-    wanted, versions = requirements((ROOT / "pyproject.toml").read_text()), installed_versions()
+    wanted = requirements((ROOT / "pyproject.toml").read_text())
+    versions = installed_versions(wanted)
     files: dict[str, bytes | Path] = {
         "Dockerfile": dockerfile,
         "requirements.txt": "\n".join(wanted).encode(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,10 +55,30 @@ def requirements(pyproject: str) -> list[str]:
     return [*project["dependencies"], *project["optional-dependencies"]["envoy"]]
 
 
-def installed_versions() -> list[str]:
-    """``name==version`` of all that this interpreter has installed, sorted."""
-    pairs = {(dist.metadata["Name"].lower(), dist.version) for dist in importlib.metadata.distributions()}
-    return sorted(f"{name}=={version}" for name, version in pairs if not name.startswith("mesh-labs"))
+def installed_versions(wanted: Iterable[str]) -> list[str]:
+    """``name==version`` of the wanted and of all they require in turn, as installed here, sorted.
+
+    Extras and markers are not weighed: a version too many constrains nothing, one too few is left to pip.
+    """
+    found: dict[str, str] = {}
+    names = [_name(requirement) for requirement in wanted]
+    while names:
+        name = names.pop()
+        if name in found:
+            continue
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        found[name] = distribution.version
+        names += [_name(each) for each in distribution.requires or () if "extra ==" not in each]
+    return sorted(f"{name}=={version}" for name, version in found.items())
+
+
+def _name(requirement: str) -> str:
+    """The normalised name (PEP 503) a requirement begins with."""
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    return re.sub(r"[-_.]+", "-", name[0]).lower() if name else ""
 
 
 def cache_dir() -> Path:
