@@ -22,6 +22,7 @@ MARKS: dict[Outcome, str] = {
     "inconclusive": "[yellow]inconclusive[/]",
 }
 TICK_S = 0.1
+OTHER_COLUMNS = 1 + 12 + 5 + 4 * 2  # letter, verdict, seconds, and the gaps
 
 
 class Screen:
@@ -70,12 +71,14 @@ class Screen:
     def end(self, result: Result, folder: Path) -> None:
         """The table of what was measured, the verdict, and where the rest is."""
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for name, style in (("", "bold"), ("what must hold", ""), ("verdict", ""), ("seconds", "dim")):
-            table.add_column(name, style=style, justify="right" if name == "seconds" else "left")
+        for heading in ("", "what must hold", "verdict", "s", "measured"):
+            table.add_column(heading, no_wrap=True)
+        room = self.console.width - _widest_check(result) - OTHER_COLUMNS
         for step in result.steps:
             for at, verdict in enumerate(step.verdicts):
                 seconds = f"{step.seconds:.1f}" if at == 0 else ""
-                table.add_row(step.letter, escape(verdict.check), MARKS[verdict.outcome], seconds)
+                mark, seen = MARKS[verdict.outcome], escape(_shortened(verdict.reason, room))
+                table.add_row(step.letter, escape(verdict.check), mark, seconds, seen)
         self.line("")
         self.console.print(table)
         for name, fact in result.facts.items():
@@ -88,5 +91,16 @@ class Screen:
     async def _tick(self) -> None:
         while True:
             clock = f"{time.monotonic() - self._since:5.1f} s"
-            self._live.update(Text(f"   {clock}  {self._doing}" if self._doing else "", "dim"), refresh=True)
+            text = f"   {clock}  {self._doing}" if self._doing else ""
+            self._live.update(Text(text, "dim", no_wrap=True, overflow="ellipsis"), refresh=True)
             await asyncio.sleep(TICK_S)
+
+
+def _widest_check(result: Result) -> int:
+    return max((len(verdict.check) for step in result.steps for verdict in step.verdicts), default=0)
+
+
+def _shortened(text: str, room: int) -> str:
+    """One line of at most ``room`` columns; all of it stands above and in the report."""
+    line = " ".join(text.split())
+    return line if len(line) <= room else line[: max(room - 1, 0)] + "…"

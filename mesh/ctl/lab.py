@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,8 @@ from labs.harness.lab import Lab, LabOptions, run_lab
 from labs.harness.runtime import Runtime, RuntimeOptions
 from labs.harness.screen import Screen
 from mesh.ctl.errors import CommandError
+
+PLAIN_WIDTH = 140  # columns of the last table where there is no terminal to ask
 
 app = typer.Typer(
     help="List and run the labs: real services, real sidecars, real traffic, and a verdict with its proof.",
@@ -103,7 +106,7 @@ def run(
       meshctl lab run canary --sabotage weights
     """
     lab = _lab(name, sabotage)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     make, why = choose_runtime(runtime)
     seed = secrets.randbelow(2**31) if seed is None else seed
     console.print(f"[bold]{lab.name}[/]: {lab.question}", highlight=False, soft_wrap=True)
