@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mesh.http.errors import RequestError
 from mesh.http.message import Message
 
 HOP_BY_HOP = frozenset(
@@ -19,6 +20,17 @@ _END_TO_END = frozenset(
 
 
 _PLAIN = frozenset((b"keep-alive", b"Keep-Alive", b"close"))
+# what nobody names in Connection but to have it removed on the way
+_NEVER_NAMED = (b"host", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
+
+
+def check_connection(message: Message) -> None:
+    """Raises RequestError for a Connection field that names what the next hop decides by."""
+    named = message.get(b"connection")
+    if named is not None and named not in _PLAIN:
+        for token in named.lower().split(b","):
+            if token.strip() in _NEVER_NAMED:
+                raise RequestError("http1.connection_header_rejected")
 
 
 def remove_hop_by_hop(message: Message) -> None:
@@ -28,7 +40,7 @@ def remove_hop_by_hop(message: Message) -> None:
         del fields[b"connection"]  # by far the most common case
         if HOP_BY_HOP.isdisjoint(fields):
             return
-    connection = message.get(b"connection")
+    connection, te = message.get(b"connection"), message.get(b"te")
     if connection is not None:
         for token in connection.lower().split(b","):
             name = token.strip()
@@ -36,3 +48,5 @@ def remove_hop_by_hop(message: Message) -> None:
                 message.remove(name)
     for name in HOP_BY_HOP:
         message.remove(name)
+    if te is not None and te.lower() == b"trailers":
+        message.fields[b"te"] = b"trailers"  # gRPC servers insist on it, and Envoy keeps it

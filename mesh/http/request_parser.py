@@ -16,6 +16,7 @@ from typing import Any
 import httptools
 
 from mesh.http.errors import Http2Preface, RequestError
+from mesh.http.fields import check_connection
 from mesh.http.message import Fields, Framing, Repeats, Request
 from mesh.http.target import check_authority, split_target
 
@@ -127,11 +128,8 @@ class RequestParser:
         http10 = (not keep_alive or b"connection" in fields) and self._is_http10()
         authority = fields.get(b"host")
         if authority is None:
-            if not http10:
-                raise RequestError("missing_host_header")
-            authority = b""
-        else:
-            check_authority(authority)
+            raise RequestError("missing_host_header")  # of HTTP/1.0 too: without it there is no route
+        check_authority(authority)
         framing = Framing.NONE
         if b"content-length" in fields:
             framing = Framing.LENGTH
@@ -141,6 +139,8 @@ class RequestParser:
         request.http10 = http10
         if repeats or len(fields) > MAX_FIELDS:
             self._check_repeats()
+        if b"connection" in fields:
+            check_connection(request)
         if self._url[0] != 0x2F or b"#" in self._url or method == b"CONNECT":
             self._apply_target(request)
         if framing is Framing.NONE and not self.requests and self._fed <= self.max_header_bytes:
@@ -161,6 +161,7 @@ class RequestParser:
             raise RequestError("http1.transfer_encoding_not_allowed")
         if self._fields[b"transfer-encoding"].strip().lower() != b"chunked":
             raise RequestError("http1.invalid_transfer_encoding", 501)
+        self._fields[b"transfer-encoding"] = b"chunked"  # as every server behind us spells it
         return Framing.CHUNKED
 
     def _check_repeats(self) -> None:

@@ -21,7 +21,17 @@ MAX_FIELDS = 100
 class ResponseParser:
     """One for each server connection. ``response`` is the one being received, None before its head."""
 
-    __slots__ = ("_error", "_fed", "_feed", "_fields", "_head_only", "_parser", "_repeats", "response")
+    __slots__ = (
+        "_error",
+        "_fed",
+        "_feed",
+        "_fields",
+        "_head_only",
+        "_parser",
+        "_repeats",
+        "in_head",
+        "response",
+    )
 
     def __init__(self) -> None:
         self.response: Response | None = None
@@ -29,6 +39,7 @@ class ResponseParser:
         self._repeats: Repeats = []
         self._head_only = False
         self._fed = 0
+        self.in_head = False
         self._error: ResponseError | None = None
         self._start_parser()
 
@@ -36,6 +47,7 @@ class ResponseParser:
         """A request of this method has been sent: its response is next."""
         self.response = None
         self._fed = 0
+        self.in_head = False
         self._head_only = method == b"HEAD"
 
     def receive_data(self, data: bytes) -> None:
@@ -51,6 +63,7 @@ class ResponseParser:
                 raise self._error or ResponseError(f"http1.codec_error:{error}".replace(" ", "_")) from None
             response.keep_alive = False  # bytes after the end: what was complete stands, the connection goes
         if self.response is None:
+            self.in_head = not data.endswith(b"\r\n\r\n")  # an interim response may just have ended
             if self._fed > MAX_HEADER_BYTES:
                 raise ResponseError("response_headers_too_large")
         elif self._head_only and not self.response.complete:
@@ -100,8 +113,8 @@ class ResponseParser:
 
     def on_body(self, body: bytes) -> None:
         response = self.response
-        if response is not None and not self._head_only:
-            response.chunks.append(body)
+        if response is not None and not response.complete and not self._head_only:
+            response.chunks.append(body)  # after the end it is an answer nobody asked for
 
     def on_message_complete(self) -> None:
         response = self.response

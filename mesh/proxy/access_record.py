@@ -31,7 +31,7 @@ def make_entry(exchange: Exchange, duration_s: float) -> AccessLogEntry:
         exchange.start_time,
         duration_s,
         request.method.decode(),
-        request.path.decode("latin-1"),
+        fields.get(b"x-envoy-original-path", request.path).decode("latin-1"),
         "HTTP/1.0" if request.http10 else exchange.downstream.protocol,
         request.authority.decode("latin-1"),
         exchange.status,

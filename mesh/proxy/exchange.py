@@ -87,7 +87,7 @@ class Exchange(ExchangeState):
         destination = self.destination = pick_destination(route, worker.rng)
         cluster = self.cluster = worker.clusters.get(destination.cluster)
         if cluster is None:
-            self.reply(reply_for(failures.NO_CLUSTER))
+            self.reply(reply_for(failures.NO_CLUSTER), destination.response_mutations)
             return
         if route.rewrites:
             rewrite(request, route.model, forward, route.regex)
@@ -207,10 +207,10 @@ class Exchange(ExchangeState):
         attempts = self._further_attempts()
         if attempts.after_failure(failure):
             return
-        reply = reply_for(failure, attempts.exhausted)
+        reply = reply_for(failure, attempts.exhausted, attempts.retries)
         if self.cluster is not None:
             self.cluster.stats.rq_classes[reply.status // 100].value += 1
-        self.reply(reply)
+        self.reply(reply, self.destination.response_mutations if self.destination is not None else ())
 
     def _further_attempts(self) -> Attempts:
         if self._attempts is None:

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
 
 CLIENT_CERT = b"x-forwarded-client-cert"
-_NOTABLE = HOP_BY_HOP | WISHES  # most requests have none of them: one look for both
+# What Envoy takes off whoever is no part of its own network: none of a caller's business.
+_NOT_FOR_CLIENTS = tuple(
+    b"x-envoy-" + name
+    for name in (
+        b"internal", b"upstream-alt-stat-name", b"upstream-rq-timeout-alt-response",
+        b"upstream-stream-duration-ms", b"force-trace", b"ip-tags",
+    )
+)  # fmt: skip
+_NOTABLE = HOP_BY_HOP.union(WISHES, _NOT_FOR_CLIENTS)  # most requests have none of them: one look for all
+# Others say that they have none (RFC 9110 section 8.6): some servers wait for a body otherwise
+_WITHOUT_BODY = frozenset((b"GET", b"HEAD", b"DELETE", b"CONNECT", b"TRACE"))
 
 
 def clean_request(exchange: Exchange) -> None:
@@ -26,14 +36,18 @@ def clean_request(exchange: Exchange) -> None:
     request, info = exchange.request, exchange.downstream.info
     fields = request.fields
     if not _NOTABLE.isdisjoint(fields):
-        if not HOP_BY_HOP.isdisjoint(fields):
-            remove_hop_by_hop(request)
+        remove_hop_by_hop(request)
+        for name in _NOT_FOR_CLIENTS:
+            request.remove(name)
         exchange.has_wishes = not WISHES.isdisjoint(fields)
-    if b"expect" in fields:
-        request.expects_continue = fields.pop(b"expect").strip().lower() == b"100-continue"
-    if b"x-forwarded-proto" not in fields:
+    if b"expect" in fields and fields[b"expect"].strip().lower() == b"100-continue":
+        del fields[b"expect"]
+        request.expects_continue = True
+    if request.framing is Framing.NONE and request.method not in _WITHOUT_BODY:
+        fields[b"content-length"] = b"0"
+    if not fields.get(b"x-forwarded-proto"):
         fields[b"x-forwarded-proto"] = info.scheme
-    if b"x-request-id" not in fields and exchange.manager.generate_request_id:
+    if not fields.get(b"x-request-id") and exchange.manager.generate_request_id:
         fields[b"x-request-id"] = exchange.worker.request_id()
     if info.client_cert or CLIENT_CERT in fields:
         _forward_client_cert(exchange, info.client_cert)

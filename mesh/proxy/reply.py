@@ -58,7 +58,7 @@ class Reply:
         return fields
 
 
-def reply_for(failure: Failure, retries_exhausted: bool = False) -> Reply:
+def reply_for(failure: Failure, retries_exhausted: bool = False, retries: int = 0) -> Reply:
     """What the client is told when no (further) attempt is made."""
     kind = failure.kind
     flags = f"{_FLAGS[kind]},{RETRY_LIMIT_EXCEEDED}" if retries_exhausted else _FLAGS[kind]
@@ -66,7 +66,7 @@ def reply_for(failure: Failure, retries_exhausted: bool = False) -> Reply:
     fields = ((b"x-envoy-overloaded", b"true"),) if kind is Kind.OVERFLOW else ()
     return Reply(
         _STATUS.get(kind, 503),
-        _reset_body(failure) if body is None else body,
+        _reset_body(failure, retries) if body is None else body,
         flags,
         details_of(failure),
         fields,
@@ -83,15 +83,15 @@ def details_of(failure: Failure) -> str:
         return failure.kind.value
     when = "after" if failure.stage is Stage.RESPONSE else "before"
     text = failure.kind.value
-    if failure.transport_reason:
+    if failure.transport_reason and failure.kind is not Kind.PROTOCOL_ERROR:
         text += f"|{failure.transport_reason}"
     return f"upstream_reset_{when}_response_started{{{text.replace(' ', '_')}}}"
 
 
-def _reset_body(failure: Failure) -> bytes:
-    text = f"upstream connect error or disconnect/reset before headers. reset reason: {failure.kind.value}"
-    if failure.transport_reason:
-        text += f", transport failure reason: {failure.transport_reason}"
+def _reset_body(failure: Failure, retries: int) -> bytes:
+    """Why the transport failed is for the log, not for the client."""
+    which = "retried and the latest reset reason" if retries else "reset reason"
+    text = f"upstream connect error or disconnect/reset before headers. {which}: {failure.kind.value}"
     return text.encode()
 
 

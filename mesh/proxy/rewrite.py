@@ -96,8 +96,6 @@ def redirect_reply(request: Request, route: Route, redirect: Redirect, scheme: b
         colon, port = b":", str(redirect.port).encode()
     elif redirect.scheme and (scheme, port) in ((b"http", b"80"), (b"https", b"443")):
         colon = port = b""  # the old scheme's default port means nothing to the new one
-    if (new_scheme, port) in ((b"http", b"80"), (b"https", b"443")):
-        colon = port = b""
     path = request.path
     if redirect.path is not None:
         path = redirect.path.encode()

@@ -223,7 +223,7 @@ _PSEUDO: dict[str, Callable[[Request], bytes]] = {
     ":method": lambda request: request.method,
     ":authority": lambda request: request.authority,
     ":path": lambda request: request.path,
-    ":scheme": lambda request: request.scheme or b"http",
+    ":scheme": lambda request: request.scheme or request.fields.get(b"x-forwarded-proto", b"http"),
 }
 
 
@@ -239,8 +239,12 @@ def _header_matcher(header: HeaderMatch) -> Matcher:
         return lambda request: test(read(request)) is wanted
 
     def match(request: Request) -> bool:
-        value = request.get(name)
-        return (value is not None and test(value)) is wanted
+        """Of several values any may match, as in Envoy: joined they would slip past a rule for one."""
+        value = request.fields.get(name)
+        found = value is not None and test(value.strip())
+        if not found and request.repeats:
+            found = any(test(other.strip()) for known, other in request.repeats if known == name)
+        return found is wanted
 
     return match
 

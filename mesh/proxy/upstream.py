@@ -95,7 +95,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._lost = True
         if self.exchange is not None:
             self.pool.cluster.stats.cx_destroy_with_active_rq.value += 1
-            self._fail(Kind.CONNECTION_TERMINATION)
+            begun = self.parser.response is not None or self.parser.in_head
+            self._fail(Kind.PROTOCOL_ERROR if begun else Kind.CONNECTION_TERMINATION)
         self.pool.lost(self)
 
     def _fail(self, kind: Kind, reason: str = "") -> None:

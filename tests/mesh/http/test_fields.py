@@ -1,4 +1,7 @@
-from mesh.http.fields import remove_hop_by_hop
+import pytest
+
+from mesh.http.errors import RequestError
+from mesh.http.fields import check_connection, remove_hop_by_hop
 from mesh.http.message import Framing, Response
 
 
@@ -20,6 +23,18 @@ def test_connection_cannot_name_end_to_end_fields():
     )
     remove_hop_by_hop(message)
     assert message.fields == {b"host": b"a", b"x-forwarded-client-cert": b"c"}
+
+
+def test_te_trailers_is_kept_whatever_connection_says():
+    message = response({b"connection": b"te", b"te": b"Trailers"})
+    remove_hop_by_hop(message)
+    assert message.fields == {b"te": b"trailers"}
+
+
+@pytest.mark.parametrize("named", [b"close, Host", b"x-forwarded-for", b"x-a,X-Forwarded-Proto "])
+def test_connection_cannot_name_what_the_next_hop_decides_by(named):
+    with pytest.raises(RequestError):
+        check_connection(response({b"connection": named}))
 
 
 def test_sees_every_connection_field():

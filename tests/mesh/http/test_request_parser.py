@@ -101,7 +101,7 @@ def test_an_upgrade_with_chunks_split_in_its_head_keeps_its_body():
 
 
 def test_http_1_0_closes_unless_it_asks_not_to():
-    (request,) = parse(b"GET / HTTP/1.0\r\n\r\n").requests
+    (request,) = parse(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n").requests
     assert (request.http10, request.keep_alive) == (True, False)
     (request,) = parse(b"GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n").requests
     assert (request.http10, request.keep_alive) == (True, True)

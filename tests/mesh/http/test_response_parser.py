@@ -83,6 +83,20 @@ def test_bytes_after_the_end_cost_the_connection_not_the_response():
         assert not found.keep_alive
 
 
+def test_an_answer_nobody_asked_for_is_no_part_of_the_one_before():
+    surplus = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"
+    found = response(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok" + surplus)
+    assert (found.take_body(), found.keep_alive) == (b"ok", False)
+
+
+@pytest.mark.parametrize(
+    ("data", "in_head"),
+    [(b"", False), (b"HTTP/1.1 20", True), (b"HTTP/1.1 103 Early\r\n\r\n", False)],
+)
+def test_knows_whether_a_head_was_broken_off(data, in_head):
+    assert parse(*[data] if data else []).in_head is in_head
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -36,8 +36,7 @@ PREFIX = b"upstream connect error or disconnect/reset before headers. reset reas
             "UF",
             "upstream_reset_before_response_started"
             "{remote_connection_failure|delayed_connect_error:_Connection_refused}",
-            PREFIX + b"remote connection failure, "
-            b"transport failure reason: delayed connect error: Connection refused",
+            PREFIX + b"remote connection failure",
         ),
         (
             Failure(Kind.CONNECTION_TERMINATION, Stage.SEND, False),
@@ -66,6 +65,11 @@ def test_every_kind_has_a_flag():
 
 def test_exhausted_retries_are_told():
     assert reply_for(connection_failure("x"), retries_exhausted=True).flags == "UF,URX"
+
+
+def test_the_body_says_that_it_was_retried_and_keeps_the_transports_words_to_the_log():
+    body = reply_for(connection_failure("CERTIFICATE_VERIFY_FAILED"), retries=1).body
+    assert body.endswith(b"headers. retried and the latest reset reason: remote connection failure")
 
 
 def test_after_the_response_started():

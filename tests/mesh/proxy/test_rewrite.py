@@ -48,7 +48,7 @@ def test_a_host_rewrite_changes_what_the_upstream_sees():
         (Redirect(path="/new"), b"http://a.example:8080/new?q=1"),
         (Redirect(path="/new?z"), b"http://a.example:8080/new?z"),
         (Redirect(prefix_rewrite="/new"), b"http://a.example:8080/new/x?q=1"),
-        (Redirect(scheme="https", port=443), b"https://a.example/old/x?q=1"),
+        (Redirect(scheme="https", port=443), b"https://a.example:443/old/x?q=1"),
         (Redirect(port=9), b"http://a.example:9/old/x?q=1"),
     ],
 )

@@ -113,6 +113,20 @@ def test_presence_and_its_opposite():
     assert not matches(without, a="1 ")
 
 
+@pytest.mark.parametrize(("wanted", "found"), [("a", True), ("b", True), ("a, b", False), ("c", False)])
+def test_of_several_values_of_a_header_any_may_match(wanted, found):
+    header = HeaderMatch("x", StringMatch("exact", wanted))
+    table = RouteTable(
+        RouteConfiguration(
+            "r",
+            (VirtualHost("v", ("*",), (Route(RouteMatch(headers=(header,)), DirectResponse(200)),)),),
+        )
+    )
+    asked = request(x="a")
+    asked.repeats.append((b"x", b"b"))
+    assert (match_route(table, asked) is not None) is found
+
+
 def test_pseudo_headers():
     assert matches(RouteMatch(headers=(HeaderMatch(":method", StringMatch("exact", "PUT")),)), method="PUT")
     authority = HeaderMatch(":authority", StringMatch("prefix", "rev"))
