@@ -1,0 +1,14 @@
+"""The differential harness: the same configuration, the same bytes and the same origin for two proxies.
+
+case         what a case is: bytes of a client, a script of the origin
+wire         HTTP/1.1 as the harness itself reads it: strictly, and without a line of either proxy
+origin       a server that writes down what it gets and answers with scripted bytes
+client       a raw client: sends a case's bytes, reads what comes, finds out whether the connection lives
+resources    an area's routes and clusters as the resources both proxies get
+engine       what both proxies are to the harness
+envoy        the real Envoy, started on the encoded resources
+ours         our data plane, fed with the same resources decoded
+observation  what was seen of one proxy in one case, and how two of them differ
+intended     the differences that are meant, each by name and with its reason
+pair         both proxies, and one case run on both
+"""

@@ -1,0 +1,84 @@
+"""What a case is: what the client sends, what the origin answers. All data; times are seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Do(Enum):
+    """What a client or an origin does besides sending bytes."""
+
+    WAIT = "wait for the next response, interim ones count"
+    CLOSE = "close"
+    RESET = "close with a reset"
+    HALF_CLOSE = "send no more"
+    HANG = "say nothing more, hold the connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Time that the other side must see passing: for time limits, never for synchronisation."""
+
+    seconds: float
+
+
+Step = bytes | Do | Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the origin does with one request; ``early``: as soon as its head is there."""
+
+    steps: tuple[Step, ...]
+    early: bool = False
+
+
+def reply(*steps: Step, early: bool = False) -> Reply:
+    return Reply(steps, early)
+
+
+OK = reply(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """``name`` is unique in its area; ``about`` is the RFC section or the feature it stands for.
+
+    ``replies`` go to the origin's requests in turn, the last one to all that follow. ``responses`` is how
+    many the client waits for; fewer come when the proxy closes. ``retried``: one request of the client may
+    be several of the origin.
+    """
+
+    name: str
+    about: str
+    client: tuple[Step, ...]
+    replies: tuple[Reply, ...] = (OK,)
+    responses: int = 1
+    retried: bool = False
+    methods: tuple[str, ...] = field(default=())  # of the requests, where HEAD or CONNECT stands among them
+
+    @property
+    def request_methods(self) -> tuple[str, ...]:
+        """How each response's end is to be told: only HEAD and CONNECT matter."""
+        if self.methods:
+            return self.methods
+        first = next((step for step in self.client if isinstance(step, bytes)), b"")
+        return (first.partition(b" ")[0].decode("latin-1"),)
+
+
+def case(name: str, about: str, *client: Step, **options: object) -> Case:
+    return Case(name, about, client, **options)  # type: ignore[arg-type]
+
+
+def get(path: str = "/", *lines: str, host: str = "origin", method: str = "GET", body: bytes = b"") -> bytes:
+    """A well-formed request; a body brings its length along."""
+    fields = [f"{method} {path} HTTP/1.1", f"host: {host}", *lines]
+    if body:
+        fields.append(f"content-length: {len(body)}")
+    return "\r\n".join((*fields, "", "")).encode("latin-1") + body
+
+
+def raw(text: str) -> bytes:
+    """A request written line by line: newlines become CRLF. Anything subtler is written as bytes."""
+    return text.replace("\n", "\r\n").encode("latin-1")

@@ -1,0 +1,34 @@
+"""What the harness asks of a proxy: where it listens, and what it logged."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from differ.origin import Origin
+from mesh.model.access_log_entry import AccessLogEntry
+
+
+class Entries(list[AccessLogEntry]):
+    """A proxy's access log: grows by one for each request it has done with, in the order of their ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._grown = asyncio.Event()
+
+    def append(self, entry: AccessLogEntry) -> None:
+        super().append(entry)
+        self._grown.set()
+
+    async def until(self, path: str) -> None:
+        """Until a request for this path is among them."""
+        while not any(entry.path == path for entry in reversed(self)):
+            self._grown.clear()
+            await self._grown.wait()
+
+
+class Engine(Protocol):
+    name: str
+    port: int
+    origin: Origin
+    entries: Entries

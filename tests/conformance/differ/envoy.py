@@ -1,0 +1,130 @@
+"""The real Envoy on the encoded resources: static, with its log and its secrets over gRPC from here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+from envoy.config.bootstrap.v3 import bootstrap_pb2
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.listener.v3 import listener_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager as _Hcm,
+)
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
+from envoy.service.accesslog.v3 import als_pb2_grpc
+from google.protobuf import struct_pb2
+
+from differ.engine import Entries
+from differ.origin import HOST, Origin
+from mesh.model.names import AGENT_CLUSTER, CONTROL_PLANE_CLUSTER
+from mesh.model.node import Node
+from mesh.model.resources import Resources
+from mesh.model.tls import Secrets
+from mesh.proxy.agent.als import AccessLogServicer
+from mesh.proxy.agent.envoy_binary import find_envoy
+from mesh.proxy.istio_stats import IstioStats
+from mesh.xds.codec.codec import encode
+from mesh.xds.codec.secret import encode_secrets
+from mesh.xds.codec.wire import pack, socket_address, unpack
+
+_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+START_S = 20.0
+
+
+class Envoy:
+    name = "envoy"
+
+    def __init__(self, origin: Origin, port: int) -> None:
+        self.port = port
+        self.origin = origin
+        self.entries = Entries()
+
+
+@asynccontextmanager
+async def start_envoy(
+    node: Node,
+    resources: Resources,
+    origin: Origin,
+    port: int,
+    directory: Path,
+    secrets: Secrets | None = None,
+) -> AsyncIterator[Envoy]:
+    envoy = Envoy(origin, port)
+    server = grpc.aio.server()
+    als_pb2_grpc.add_AccessLogServiceServicer_to_server(
+        AccessLogServicer(IstioStats(node), envoy.entries.append), server
+    )
+    agent_port = server.add_insecure_port(f"{HOST}:0")
+    await server.start()
+    config, log = directory / "envoy.pb", directory / "envoy.log"
+    config.write_bytes(_bootstrap(node, resources, agent_port, secrets).SerializeToString())
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(str(find_envoy()), "--config-path", str(config), "--log-level", "warning"),
+            *("--disable-hot-restart", "--concurrency", "1", "--local-address-ip-version", "v4"),
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        await _until_listening(process, port, log)
+        yield envoy
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await server.stop(None)
+
+
+async def _until_listening(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
+    async with asyncio.timeout(START_S):
+        while True:
+            assert process.returncode is None, await asyncio.to_thread(log.read_text)
+            try:
+                _, writer = await asyncio.open_connection(HOST, port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
+
+
+def _bootstrap(node: Node, resources: Resources, agent_port: int, secrets: Secrets | None) -> Any:
+    message = bootstrap_pb2.Bootstrap(node={"id": node.id, "cluster": "differ"})
+    static = message.static_resources
+    static.listeners.extend(_take_http10(encode(found)) for found in resources.listeners)
+    static.clusters.extend(unpack(encode(found), cluster_pb2.Cluster) for found in resources.clusters)
+    static.clusters.extend(_agent(name, agent_port) for name in (CONTROL_PLANE_CLUSTER, AGENT_CLUSTER))
+    if secrets is not None:
+        static.secrets.extend(encode_secrets(secrets).values())
+    # Istio's: a regular expression of any size
+    layer = message.layered_runtime.layers.add(name="istio")
+    layer.static_layer.fields["re2.max_program_size.error_level"].CopyFrom(
+        struct_pb2.Value(number_value=32768)
+    )
+    return message
+
+
+def _take_http10(packed: Any) -> Any:
+    """Ours always serves HTTP/1.0; Envoy is told to, so that there is something to compare."""
+    listener = unpack(packed, listener_pb2.Listener)
+    for chain in listener.filter_chains:
+        manager = unpack(chain.filters[0].typed_config, _Hcm)
+        manager.http_protocol_options.accept_http_10 = True
+        chain.filters[0].typed_config.CopyFrom(pack(manager))
+    return listener
+
+
+def _agent(name: str, port: int) -> Any:
+    made = cluster_pb2.Cluster(name=name, type="STATIC")
+    made.load_assignment.cluster_name = name
+    endpoint = made.load_assignment.endpoints.add().lb_endpoints.add().endpoint
+    endpoint.address.CopyFrom(socket_address(HOST, port))
+    http2 = http_protocol_options_pb2.HttpProtocolOptions()
+    http2.explicit_http_config.http2_protocol_options.SetInParent()
+    made.typed_extension_protocol_options[_OPTIONS].CopyFrom(pack(http2))
+    return made

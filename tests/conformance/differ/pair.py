@@ -1,0 +1,108 @@
+"""Both proxies of an area, and one case run on both at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from differ.case import Case, get
+from differ.client import PROBE_HOST, Client
+from differ.engine import Engine
+from differ.envoy import start_envoy
+from differ.intended import KNOWN
+from differ.observation import Observation, differences, show
+from differ.origin import BARRIER, HOST, Origin
+from differ.ours import start_ours
+from differ.resources import Area, Ports, free_port, resources
+from differ.wire import read_head
+from mesh.model.node import Node
+
+NODE = Node("client-v1-0", "default", HOST, "client", "client-v1", labels={"app": "client", "version": "v1"})
+BARRIER_S = 5.0
+_numbers = itertools.count()
+
+
+class Pair:
+    def __init__(self, area: Area, ours: Engine, envoy: Engine) -> None:
+        self.area = area
+        self.ours = ours
+        self.envoy = envoy
+
+    async def run(self, case: Case) -> tuple[Observation, Observation]:
+        ours, envoy = await asyncio.gather(observe(self.ours, case), observe(self.envoy, case))
+        return ours, envoy
+
+    async def check(self, case: Case) -> None:
+        """Fails with what differs, unless it is meant to; and with any breach of what must always hold."""
+        ours, envoy = await self.run(case)
+        meant = KNOWN.get((self.area.name, case.name))
+        refuse_smuggling(case, ours, envoy, may_forward=meant is not None and meant.may_forward)
+        found = differences(ours.facts(NODE), envoy.facts(NODE))
+        if meant is None:
+            assert not found, f"{self.area.name}: {case.name} ({case.about})\n" + show(found)
+        elif meant.answers is not None:
+            answers = statuses(ours), statuses(envoy)
+            assert answers == meant.answers, "the table of intended differences says otherwise"
+        else:
+            assert sorted(found) == sorted(meant.facts), "not as the table says:\n" + show(found)
+
+
+def statuses(seen: Observation) -> tuple[int, ...]:
+    return tuple(response.status for response in seen.heard.responses)
+
+
+def refuse_smuggling(case: Case, ours: Observation, envoy: Observation, *, may_forward: bool) -> None:
+    """What must hold whatever the case. ``may_forward``: that Envoy refuses it is no matter of safety."""
+    assert not ours.garbage, f"the origin got what is no request: {ours.garbage}"
+    assert not ours.heard.garbage, f"the client got what is no response: {ours.heard.garbage}"
+    if not case.retried and ours.heard.fate != "left":
+        answered, forwarded = len(ours.heard.responses), sum(each.complete for each in ours.requests)
+        assert forwarded <= answered, (
+            f"{forwarded} requests reached the origin, {answered} answers the client"
+        )
+    refused = [400 <= response.status < 500 for response in envoy.heard.responses]
+    if refused and all(refused) and not envoy.requests and not may_forward:
+        assert not ours.requests, f"Envoy refuses it, we forwarded {[each.start for each in ours.requests]}"
+
+
+async def observe(engine: Engine, case: Case) -> Observation:
+    origin = engine.origin
+    origin.begin(case.replies)
+    begun = len(engine.entries)
+    heard = await Client(case).run(engine.port)
+    origin.release()
+    await _barrier(engine)
+    entries = [entry for entry in engine.entries[begun:] if entry.authority != PROBE_HOST]
+    return Observation(heard, origin.requests, origin.garbage, entries)
+
+
+async def _barrier(engine: Engine) -> None:
+    """Until a request that came later is over and logged: then so are those before it."""
+    path = f"{BARRIER}/{next(_numbers)}"
+    reader, writer = await asyncio.open_connection(HOST, engine.port)
+    writer.write(get(path, host=PROBE_HOST))
+    async with asyncio.timeout(BARRIER_S):
+        await read_head(reader)
+        await engine.entries.until(path)
+    writer.close()
+
+
+@asynccontextmanager
+async def start_pair(area: Area, directory: Path) -> AsyncIterator[Pair]:
+    async with AsyncExitStack() as stack:
+        refused = free_port()
+        origins = Origin(), Origin()
+        for origin in origins:
+            await origin.start()
+            stack.push_async_callback(origin.stop)
+        ports = [Ports(free_port(), origin.port, refused) for origin in origins]
+        ours = await stack.enter_async_context(
+            start_ours(NODE, resources(area, ports[0]), origins[0], ports[0].listener)
+        )
+        envoy = await stack.enter_async_context(
+            start_envoy(NODE, resources(area, ports[1]), origins[1], ports[1].listener, directory)
+        )
+        yield Pair(area, ours, envoy)

@@ -1,0 +1,119 @@
+"""An area's routes and clusters as the resources both proxies get: one listener, one virtual host more."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from differ.client import PROBE_FIELD, PROBE_HOST
+from differ.origin import BARRIER, HOST
+from mesh.model.cluster import Cluster
+from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
+from mesh.model.http_filter import FaultFilter, GrpcAccessLog, MetadataTag, Router
+from mesh.model.listener import Direction, FilterChain, HttpConnectionManager, Listener
+from mesh.model.names import CONTROL_PLANE_CLUSTER
+from mesh.model.resources import Resources
+from mesh.model.route import (
+    NO_MUTATION,
+    DirectResponse,
+    Forward,
+    HeaderMutation,
+    Route,
+    RouteConfiguration,
+    RouteMatch,
+    StringMatch,
+    VirtualHost,
+    WeightedCluster,
+)
+
+ORIGIN = "outbound|9080||origin.default.svc.cluster.local"
+FRESH = "outbound|9080|fresh|origin.default.svc.cluster.local"  # one request a connection
+REFUSED = "outbound|9081||refused.default.svc.cluster.local"
+EMPTY = "outbound|9082||empty.default.svc.cluster.local"
+_BARRIER_CLUSTER = "barrier"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where things are for one of the two proxies. Nobody listens on ``refused``."""
+
+    listener: int
+    origin: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """``clusters`` are added to the four that every area has."""
+
+    name: str
+    hosts: tuple[VirtualHost, ...]
+    request_headers: HeaderMutation = NO_MUTATION
+    response_headers: HeaderMutation = NO_MUTATION
+    clusters: Callable[[Ports], tuple[Cluster, ...]] = lambda _: ()
+    manager: dict[str, object] = field(default_factory=dict)
+    direction: Direction = "UNSPECIFIED"
+
+
+def cluster(name: str, *ports: int, **options: object) -> Cluster:
+    group = LocalityEndpoints(tuple(Endpoint(HOST, port) for port in ports))
+    found = ClusterLoadAssignment(name, (group,) if ports else ())
+    return Cluster(name, "STATIC", load_assignment=found, **options)  # type: ignore[arg-type]
+
+
+def to(name: str = ORIGIN, **options: object) -> Forward:
+    return Forward((WeightedCluster(name),), **options)  # type: ignore[arg-type]
+
+
+def prefix(path: str) -> RouteMatch:
+    return RouteMatch(StringMatch("prefix", path))
+
+
+def exact(path: str) -> RouteMatch:
+    return RouteMatch(StringMatch("exact", path))
+
+
+def any_host(*routes: Route) -> tuple[VirtualHost, ...]:
+    return (VirtualHost("any", ("*",), routes),)
+
+
+def resources(area: Area, ports: Ports) -> Resources:
+    clusters = (
+        cluster(ORIGIN, ports.origin),
+        cluster(FRESH, ports.origin, max_requests_per_connection=1),
+        cluster(REFUSED, ports.refused),
+        cluster(EMPTY),
+        cluster(_BARRIER_CLUSTER, ports.origin),
+        *area.clusters(ports),
+    )
+    return Resources(clusters=clusters, listeners=(_listener(area, ports.listener),))
+
+
+def _listener(area: Area, port: int) -> Listener:
+    routing = RouteConfiguration(
+        area.name, (_probe_host(), *area.hosts), area.request_headers, area.response_headers
+    )
+    tags = (MetadataTag("reporter", "literal", "source"),)
+    manager = HttpConnectionManager(
+        "differ",
+        (FaultFilter(), Router()),
+        route_config=routing,
+        access_logs=(GrpcAccessLog("differ", CONTROL_PLANE_CLUSTER, tags, 0.01, 1),),
+        server_name="istio-envoy",
+        **area.manager,  # type: ignore[arg-type]
+    )
+    return Listener("differ", HOST, port, (FilterChain("http", manager),), direction=area.direction)
+
+
+def _probe_host() -> VirtualHost:
+    """Answers the probe itself, and takes the barrier through to the origin."""
+    told = HeaderMutation(set=(PROBE_FIELD,))
+    answer = Route(RouteMatch(), DirectResponse(200, b"probe"), response_headers=told)
+    return VirtualHost("differ", (PROBE_HOST,), (Route(prefix(BARRIER), to(_BARRIER_CLUSTER)), answer))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
