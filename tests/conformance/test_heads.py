@@ -150,7 +150,6 @@ CASES = (
         "connection: upgrade, http2-settings\nupgrade: h2c\nhttp2-settings: AAMAAABkAAQAAP__",
         "RFC 9113 3.1",
     ),
-    data("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "RFC 9113 3.4"),
     # HTTP/1.0
     case("HTTP/1.0", "RFC 9112 9.3", raw("GET /o HTTP/1.0\nhost: origin\n\n")),
     case("HTTP/1.0 without Host", "RFC 9112 3.2", raw("GET /o HTTP/1.0\n\n")),

@@ -205,7 +205,6 @@ OPEN: Table = {
     ),
     ("heads", "CONNECT"): answers((501,), (404,), "CONNECT routes are not there yet"),
     ("heads", "CONNECT to a path"): answers((501,), (400,), "CONNECT routes are not there yet"),
-    ("heads", "HTTP/2 preface"): answers((400,), (), "HTTP/2 with prior knowledge is not there yet"),
     **cases(
         "forwarding",
         facts(_WISHES, "origin headers"),
