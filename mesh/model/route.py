@@ -152,6 +152,21 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptedFault:
+    """Not by chance but by count: the ``first`` N requests, ``every`` N-th, or only ``attempt`` N of one.
+
+    Ours: Envoy has nothing like it and refuses the route by this filter's name. ``name`` says where it was
+    asked for; requests are counted for each name and text, in each sidecar.
+    """
+
+    name: str
+    when: Literal["first", "every", "attempt"]
+    number: int  # from 1
+    abort_status: int | None = None
+    delay_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CorsPolicy:
     """Envoy's cors filter. Empty texts and None put nothing on the response; lists are comma-separated."""
 
@@ -177,6 +192,7 @@ class Route:
     config: str = ""  # e.g. "virtual-service/default/reviews"; Istio's filter metadata istio.config
     fault: Fault | None = None
     cors: CorsPolicy | None = None
+    script: tuple[ScriptedFault, ...] = ()
     request_headers: HeaderMutation = NO_MUTATION
     response_headers: HeaderMutation = NO_MUTATION
     decorator: str = ""  # operation name of the span

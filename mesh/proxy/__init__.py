@@ -25,6 +25,7 @@
     matching         compiled string matches (pure)
     mutation         compiled header mutations (pure)
     rewrite          redirects and rewrites (pure)
+    fault_script     faults by count (pure)
     filters/         peer metadata, faults, CORS
     request_body     its body: counted, kept (pure)
     mirror           its copies

@@ -55,6 +55,7 @@ class CompiledRoute:
         "direct",
         "fault",
         "forward",
+        "is_faulty",
         "matcher",
         "mirrors",
         "model",
@@ -63,6 +64,7 @@ class CompiledRoute:
         "regex",
         "response_mutations",
         "rewrites",
+        "script",
         "shares",
         "total",
     )
@@ -72,6 +74,8 @@ class CompiledRoute:
         self.name = route.name
         self.matcher = _compile_route_match(route.match)
         self.fault = route.fault
+        self.script = route.script
+        self.is_faulty = route.fault is not None or bool(route.script)
         self.cors = Cors(route.cors) if route.cors is not None else None
         action = route.action
         self.forward = action if isinstance(action, Forward) else None

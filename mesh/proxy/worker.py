@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesh.model.node import Node
 from mesh.model.peer import UNKNOWN_PEER, Peer
+from mesh.model.route import ScriptedFault
 from mesh.proxy.stats import Stats
 from mesh.proxy.timers import Timers
 from mesh.proxy.tls_contexts import TlsContexts
@@ -46,6 +47,7 @@ class Worker:
         self.own_principal = str(node.spiffe_id)
         self.own_peer = node.peer()
         self.draining = False
+        self.script_counts: dict[ScriptedFault, int] = {}  # requests each step has seen
         self.own_addresses: set[tuple[str, int]] = set()  # where we listen: the loop guard
         self._decode_peer = decode_peer
         self._peers: dict[bytes, Peer] = {}

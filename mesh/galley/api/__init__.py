@@ -7,6 +7,7 @@ string_match        exact, prefix or regex
 http_route          the rules of ``VirtualService.spec.http``
 virtual_service     VirtualService, with tcp and tls rules
 annotations         what Istio has no field for, said beside it
+fault_script        the text of one of them
 traffic_policy      load balancing, connection pools, outlier detection, TLS
 destination_rule    DestinationRule
 peer_authentication PeerAuthentication

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from mesh.galley.api.annotations import read_options
+from mesh.galley.api.fault_script import Side
 from mesh.galley.api.http_route import HttpFault
+from mesh.galley.api.virtual_service import VirtualService
 from mesh.model.grpc_status import grpc_status
-from mesh.model.route import Fault, FaultAbort, FaultDelay
+from mesh.model.route import Fault, FaultAbort, FaultDelay, ScriptedFault
 
 
 def fault(injection: HttpFault | None) -> Fault | None:
@@ -29,3 +32,16 @@ def _abort(injection: HttpFault) -> FaultAbort | None:
     if abort.grpc_status is not None:
         return FaultAbort(abort.share, grpc_status=grpc_status(abort.grpc_status))
     return FaultAbort(abort.share, abort.http_status) if abort.http_status is not None else None
+
+
+def script(virtual_service: VirtualService | None, side: Side) -> tuple[ScriptedFault, ...]:
+    """The steps of its fault script that are this side's."""
+    if virtual_service is None:
+        return ()
+    metadata = virtual_service.metadata
+    name = f"virtual-service/{metadata.namespace}/{metadata.name}"
+    return tuple(
+        ScriptedFault(f"{name}#{number}", step.when, step.number, step.abort_status, step.delay_s)
+        for number, step in enumerate(read_options(metadata.annotations).fault_script)
+        if step.side == side
+    )

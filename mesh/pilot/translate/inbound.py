@@ -28,7 +28,9 @@ from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, Vir
 from mesh.model.tls import DownstreamTls
 from mesh.pilot.services import Service, is_http, is_http2
 from mesh.pilot.translate import filters
+from mesh.pilot.translate.fault import script
 from mesh.pilot.translate.peer_authentication import Mode, mtls_mode
+from mesh.pilot.translate.virtual_service import governing
 from mesh.pilot.world import World
 
 ANY_ADDRESS = "0.0.0.0"
@@ -104,7 +106,7 @@ def _virtual_inbound(world: World, node: Node) -> Listener:
 
 def _chains(world: World, node: Node, port: InboundPort, match_port: int | None) -> Iterator[FilterChain]:
     mode = mtls_mode(world.config.peer_authentications, node, port.number)
-    network_filter = _manager(node, port) if port.http else _tcp(port)
+    network_filter = _manager(world, node, port) if port.http else _tcp(port)
     # an application behind an HTTP port does not speak TLS itself, one behind a TCP port may
     alpn = () if port.http else names.MTLS_ALPN
     if mode != "DISABLE":
@@ -119,23 +121,24 @@ def _chains(world: World, node: Node, port: InboundPort, match_port: int | None)
         yield FilterChain(_chain_name(node, port, "tls"), network_filter, match)
 
 
-def _manager(node: Node, port: InboundPort) -> HttpConnectionManager:
+def _manager(world: World, node: Node, port: InboundPort) -> HttpConnectionManager:
     return HttpConnectionManager(
         f"inbound_{ANY_ADDRESS}_{port.number};",
         filters.inbound_filters(node),
-        route_config=_routes(node, port),
+        route_config=_routes(world, node, port),
         access_logs=filters.inbound_access_logs(node),
         forward_client_cert="APPEND_FORWARD",
     )
 
 
-def _routes(node: Node, port: InboundPort) -> RouteConfiguration:
+def _routes(world: World, node: Node, port: InboundPort) -> RouteConfiguration:
     cluster = names.inbound_cluster(port.number)
     route = Route(
         RouteMatch(),
         Forward((WeightedCluster(cluster),)),
         "default",
         decorator=f"{port.service.host}:{port.service_port}/*",
+        script=script(governing(world, port.service.host, port.service.namespace), "server"),
     )
     host = VirtualHost(f"inbound|http|{port.number}", ("*",), (route,))
     headers = filters.inbound_request_headers(node)

@@ -12,7 +12,7 @@ from mesh.model.route import Action, Route
 from mesh.pilot.translate.action import action, service_forward
 from mesh.pilot.translate.cors import cors
 from mesh.pilot.translate.destination import Target
-from mesh.pilot.translate.fault import fault
+from mesh.pilot.translate.fault import fault, script
 from mesh.pilot.translate.headers import mutation
 from mesh.pilot.translate.hosts import covers, in_full, most_specific
 from mesh.pilot.translate.match import holds_for, route_match
@@ -74,6 +74,7 @@ def _route(
         config=f"virtual-service/{namespace}/{name}",
         fault=fault(rule.fault),
         cors=cors(rule.cors_policy),
+        script=script(virtual_service, "client"),
         request_headers=mutation(rule.headers.request if rule.headers else None),
         response_headers=mutation(rule.headers.response if rule.headers else None),
         decorator=target.decorator,

@@ -1,14 +1,17 @@
 """Faults on purpose: Envoy's fault filter. It stands before the router, so its aborts are never retried.
 
-A delay first, then perhaps an abort; each has its own draw. Percentages are 0..100.
+A delay first, then perhaps an abort; each has its own draw. Percentages are 0..100. A fault script, ours,
+goes before them: its steps fail by count.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mesh.http.message import Request
-from mesh.model.route import Fault, FaultAbort
+from mesh.model.route import Fault, FaultAbort, ScriptedFault
+from mesh.proxy.fault_script import next_fault
 from mesh.proxy.reply import Reply
 
 if TYPE_CHECKING:
@@ -20,23 +23,53 @@ _DETAILS = "fault_filter_abort"
 
 def inject(exchange: Exchange) -> bool:
     route = exchange.route
-    if route is None or route.fault is None:
+    if route is None or not route.is_faulty:
         return False
-    fault = route.fault
+    if route.script:
+        step = next_fault(route.script, exchange.worker.script_counts, _attempt(exchange.request))
+        if step is not None and _play(exchange, step):
+            return True
+    return route.fault is not None and _by_chance(exchange, route.fault)
+
+
+def _by_chance(exchange: Exchange, fault: Fault) -> bool:
     rng = exchange.worker.rng
     if fault.delay is not None and rng.random() * 100 < fault.delay.percentage:
-        exchange.add_flag("DI")
-        _delay(exchange, fault, fault.delay.fixed_delay_s)
+        _delay(exchange, fault.delay.fixed_delay_s, lambda: _abort(exchange, fault))
         return True
     return _abort(exchange, fault)
 
 
-def _delay(exchange: Exchange, fault: Fault, delay_s: float) -> None:
+def _play(exchange: Exchange, step: ScriptedFault) -> bool:
+    """Do a step; True when the request was stopped."""
+
+    def abort() -> bool:
+        if step.abort_status is not None:
+            exchange.reply(Reply(step.abort_status, _MESSAGE, "FI", _DETAILS))
+            return True
+        fault = exchange.route.fault if exchange.route is not None else None
+        return fault is not None and _by_chance(exchange, fault)
+
+    if not step.delay_s:
+        return abort()
+    _delay(exchange, step.delay_s, abort)
+    return True
+
+
+def _attempt(request: Request) -> int:
+    """Which attempt the caller's sidecar says this is; the first, when it says nothing."""
+    said = request.get(b"x-envoy-attempt-count")
+    return int(said) if said is not None and said.isdigit() and len(said) < 10 else 1
+
+
+def _delay(exchange: Exchange, delay_s: float, then: Callable[[], bool]) -> None:
+    """``then`` says whether it has stopped the request; if not, the other steps have their turn."""
+    exchange.add_flag("DI")
     steps = exchange.manager.request_steps
     rest = steps[steps.index(inject) + 1 :]
 
     def go_on() -> None:
-        if not _abort(exchange, fault):
+        if not then():
             exchange.filter_request(rest)
 
     exchange.hold(delay_s, go_on)

@@ -11,6 +11,7 @@ route             route configurations, virtual hosts, routes
 route_match       path, header and query matchers
 route_action      forwarding with retries, redirects, direct responses
 fault             the fault filter's per-route part
+fault_script      scripted faults, ours
 cors              the cors filter's per-route part
 header_mutation   headers to set, add and remove
 cluster           clusters

@@ -11,6 +11,7 @@ from mesh.model.route import Action, DirectResponse, Forward, Redirect, Route, R
 from mesh.xds.codec import route_action
 from mesh.xds.codec.cors import CORS_FILTER, decode_cors, encode_cors
 from mesh.xds.codec.fault import FAULT_FILTER, decode_fault, encode_fault
+from mesh.xds.codec.fault_script import SCRIPT_FILTER, decode_script, encode_script
 from mesh.xds.codec.header_mutation import decode_mutations, encode_mutations
 from mesh.xds.codec.route_match import decode_match, encode_match
 from mesh.xds.codec.wire import metadata, metadata_text
@@ -62,6 +63,8 @@ def _encode_route(route: Route) -> Any:
         message.decorator.operation = route.decorator
     if route.fault is not None:
         message.typed_per_filter_config[FAULT_FILTER].CopyFrom(encode_fault(route.fault))
+    if route.script:
+        message.typed_per_filter_config[SCRIPT_FILTER].CopyFrom(encode_script(route.script))
     if route.cors is not None:
         message.typed_per_filter_config[CORS_FILTER].CopyFrom(encode_cors(route.cors))
     encode_mutations(message, route.request_headers, route.response_headers)
@@ -72,6 +75,7 @@ def _encode_route(route: Route) -> Any:
 def _decode_route(message: Any) -> Route:
     fault = message.typed_per_filter_config.get(FAULT_FILTER)
     cors = message.typed_per_filter_config.get(CORS_FILTER)
+    script = message.typed_per_filter_config.get(SCRIPT_FILTER)
     request_headers, response_headers = decode_mutations(message)
     return Route(
         match=decode_match(message.match),
@@ -80,6 +84,7 @@ def _decode_route(message: Any) -> Route:
         config=metadata_text(message, ISTIO_METADATA, "config"),
         fault=None if fault is None else decode_fault(fault),
         cors=None if cors is None else decode_cors(cors),
+        script=() if script is None else decode_script(script),
         request_headers=request_headers,
         response_headers=response_headers,
         decorator=message.decorator.operation,

@@ -17,7 +17,7 @@ def test_each_is_read():
         "mesh-labs.io/retry-non-idempotent": "true",
         "mesh-labs.io/sticky-canary": "cookie:user",
     }
-    assert read_options(said) == Options(False, True, ("cookie", "user"))
+    assert read_options(said) == Options(False, True, sticky=("cookie", "user"))
 
 
 def test_a_bad_value_is_an_error():

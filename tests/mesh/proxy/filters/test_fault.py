@@ -2,7 +2,7 @@
 
 import asyncio
 
-from mesh.model.route import Fault, FaultAbort, FaultDelay, Route, RouteMatch
+from mesh.model.route import Fault, FaultAbort, FaultDelay, Route, RouteMatch, ScriptedFault
 
 
 def faulty(make, fault):
@@ -66,3 +66,39 @@ async def test_a_grpc_status_is_told_in_the_clients_own_way(proxy, serve, make):
     assert fields["content-type"] == "application/grpc"
     status, fields, body = await client.get("/", "a", "content-type: application/grpc-web")
     assert (status, body, "grpc-status" in fields) == (200, b"fault filter abort", False)
+
+
+def scripted(make, *steps, fault=None):
+    return make.routes(Route(RouteMatch(), make.forward("c"), fault=fault, script=steps))
+
+
+async def test_a_script_fails_by_count_and_goes_on_counting_when_routes_change(proxy, serve, make):
+    origin = await proxy.origin()
+    step = ScriptedFault("a", "first", 2, 503)
+    client = await serve(scripted(make, step), make.cluster("c", origin.port))
+    assert (await client.get())[0] == 503
+    client = await serve(
+        scripted(make, step, ScriptedFault("b", "every", 3, 500)), make.cluster("c", origin.port)
+    )
+    assert [(await client.get())[0] for _ in range(4)] == [503, 200, 500, 200]
+    assert proxy.entries[0].response_flags == "FI"
+
+
+async def test_a_scripted_delay_is_followed_by_the_rest(proxy, serve, make):
+    origin = await proxy.origin()
+    step = ScriptedFault("a", "first", 1, None, 0.05)
+    client = await serve(scripted(make, step), make.cluster("c", origin.port))
+    assert (await client.get())[0] == 200
+    assert (proxy.entries[0].response_flags, proxy.entries[0].duration_s >= 0.05) == ("DI", True)
+    both = scripted(make, step, fault=Fault(abort=FaultAbort(100, 555)))
+    client = await serve(both, make.cluster("c", origin.port))
+    assert (await client.get())[0] == 555
+
+
+async def test_an_attempt_is_told_by_the_callers_sidecar(proxy, serve, make):
+    origin = await proxy.origin()
+    client = await serve(
+        scripted(make, ScriptedFault("a", "attempt", 1, 503)), make.cluster("c", origin.port)
+    )
+    assert (await client.get())[0] == 503
+    assert (await client.get("/", "a", "x-envoy-attempt-count: 2"))[0] == 200

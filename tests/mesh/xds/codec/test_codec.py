@@ -59,6 +59,7 @@ from mesh.model.route import (
     Route,
     RouteConfiguration,
     RouteMatch,
+    ScriptedFault,
     StringMatch,
     VirtualHost,
     WeightedCluster,
@@ -203,6 +204,14 @@ cors = st.builds(
     maybe(st.booleans()),
     maybe(st.booleans()),
 )
+script = st.builds(
+    ScriptedFault,
+    text,
+    st.sampled_from(("first", "every", "attempt")),
+    st.integers(1, 10**9),
+    maybe(st.integers(200, 599)),
+    maybe(positive),
+)
 route = st.builds(
     Route,
     route_match,
@@ -211,6 +220,7 @@ route = st.builds(
     text,
     maybe(fault),
     maybe(cors),
+    several(script),
     mutation,
     mutation,
     text,

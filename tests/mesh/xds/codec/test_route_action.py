@@ -20,6 +20,7 @@ from mesh.model.route import (
     Route,
     RouteConfiguration,
     RouteMatch,
+    ScriptedFault,
     StringMatch,
     VirtualHost,
     WeightedCluster,
@@ -86,3 +87,12 @@ def test_envoy_takes_every_kind_of_forwarding(envoy_says) -> None:
     manager = HttpConnectionManager("x", FILTERS, route_config=RouteConfiguration("r", hosts))
     listener = Listener("l", "127.0.0.1", 0, (FilterChain("c", manager),))
     assert envoy_says([encode(listener)], [encode(cluster) for cluster in CLUSTERS]) == ""
+
+
+@pytest.mark.envoy
+def test_envoy_refuses_a_fault_script_by_its_name(envoy_says) -> None:
+    route = Route(RouteMatch(), Forward(WEIGHTED), script=(ScriptedFault("x", "first", 2, 503),))
+    config = RouteConfiguration("r", (VirtualHost("v", ("*",), (route,)),))
+    manager = HttpConnectionManager("x", FILTERS, route_config=config)
+    listener = Listener("l", "127.0.0.1", 0, (FilterChain("c", manager),))
+    assert "mesh_labs.fault_script" in envoy_says([encode(listener)], [encode(each) for each in CLUSTERS])
