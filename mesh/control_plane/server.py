@@ -54,6 +54,7 @@ class Options:
     xds_port: int = XDS_PLAINTEXT_PORT
     secure_port: int = XDS_TLS_PORT
     http_port: int = CONTROL_PLANE_HTTP_PORT
+    registry_only: bool = False  # outbound traffic policy REGISTRY_ONLY rather than ALLOW_ANY
     debounce: Debounce = field(default_factory=Debounce)
 
 
@@ -87,6 +88,7 @@ async def _start(options: Options, stack: AsyncExitStack) -> None:
         PilotMetrics(registry, VERSION),
         identity=authenticated,
         debounce=options.debounce,
+        registry_only=options.registry_only,
     )
     stack.callback(galley.subscribe(pilot.configure))
     pilot.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,13 @@ import typer
 
 from mesh.ctl.errors import CommandError
 from mesh.model.names import CONTROL_PLANE_HTTP_PORT, XDS_PLAINTEXT_PORT, XDS_TLS_PORT
+
+
+class OutboundPolicy(StrEnum):
+    """Istio's ``meshConfig.outboundTrafficPolicy.mode``."""
+
+    ALLOW_ANY = "ALLOW_ANY"
+    REGISTRY_ONLY = "REGISTRY_ONLY"
 
 
 def control_plane(
@@ -29,6 +37,9 @@ def control_plane(
     http_port: Annotated[int, typer.Option(help="Configuration API, debug pages, metrics.")] = (
         CONTROL_PLANE_HTTP_PORT
     ),
+    outbound_traffic_policy: Annotated[
+        OutboundPolicy, typer.Option(help="Whether applications reach hosts that the mesh does not know.")
+    ] = OutboundPolicy.ALLOW_ANY,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the control plane.
@@ -50,6 +61,7 @@ def control_plane(
         xds_port=xds_port,
         secure_port=secure_port,
         http_port=http_port,
+        registry_only=outbound_traffic_policy is OutboundPolicy.REGISTRY_ONLY,
     )
     try:
         asyncio.run(run(options))

@@ -50,7 +50,9 @@ UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
     },
     **{("DestinationRule", f"{policy}.{field}"): ANY for policy in _POLICIES for field in _OF_POLICY},
     ("Gateway", ""): ANY,
-    ("ServiceEntry", ""): ANY,
+    ("ServiceEntry", "spec.exportTo"): ANY,
+    ("ServiceEntry", "spec.resolution"): ("DNS_ROUND_ROBIN", "DYNAMIC_DNS"),
+    ("ServiceEntry", "spec.endpoints.*.network"): ANY,
 }
 
 _BY_KIND: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}

@@ -4,6 +4,7 @@ admission       which nodes may join
 registry        who is in the mesh: joins, leaves, graces
 registry_store  the registry on disk
 declared        ``Service`` objects as declarations
+entries         services of ``ServiceEntry`` objects
 services        services and the workloads behind them
 world           the world at one moment
 translate       (world, proxy) -> resources

@@ -18,6 +18,7 @@ from mesh.model.identity import SpiffeId
 from mesh.model.resources import Resources
 from mesh.pilot.debounce import Debounce
 from mesh.pilot.declared import declared_services
+from mesh.pilot.entries import with_entries
 from mesh.pilot.metrics import PilotMetrics
 from mesh.pilot.push import Pusher
 from mesh.pilot.registry import Registry, proxy_name
@@ -42,11 +43,13 @@ class Pilot:
         identity: Callable[[], SpiffeId | None],
         registry: Registry | None = None,
         debounce: Debounce | None = None,
+        registry_only: bool = False,
     ) -> None:
         self._config = config
         self._file = registry_file
         self._metrics = metrics
         self._identity = identity
+        self._registry_only = registry_only
         self._registry = registry or Registry()
         self._claimed: tuple[ClaimedService, ...] = ()
         self._connections: dict[str, Connection] = {}
@@ -164,7 +167,9 @@ class Pilot:
         nodes = self._registry.nodes()
         self._claimed = claimed_services(nodes, self._claimed)
         self._save(Saved(nodes, self._claimed, self._pusher.generation))
-        return World(self._config, services(nodes, self._claimed, declared_services(self._config.services)))
+        known = services(nodes, self._claimed, declared_services(self._config.services))
+        entries = self._config.service_entries
+        return World(self._config, with_entries(known, entries, nodes), registry_only=self._registry_only)
 
     def _save(self, registry: Saved) -> None:
         if registry == self._saved:

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from mesh.model import names
+from mesh.model.endpoint import Locality
 from mesh.model.node import Node, ServicePort
 
 # Istio's protocol of a port, from the first part of its name ("http-web") or from appProtocol;
@@ -31,6 +33,8 @@ _PROTOCOLS = {
     "mysql": "TCP",
     "redis": "TCP",
 }
+Resolution = Literal["NONE", "STATIC", "DNS"]
+NO_LOCALITY = Locality()
 _NOT_HTTP = {"TCP", "TLS", "HTTPS"}
 
 
@@ -61,8 +65,32 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryEndpoint:
+    """An address (or, with DNS, a name) a ServiceEntry lists; ``targets`` as those of an instance."""
+
+    address: str
+    targets: tuple[tuple[int, int], ...]
+    labels: tuple[tuple[str, str], ...] = ()
+    weight: int = 1
+    mtls: bool = False
+    locality: Locality = NO_LOCALITY
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a ServiceEntry says of its services: how addresses are found, and whether they are outside."""
+
+    resolution: Resolution
+    external: bool = True
+    endpoints: tuple[EntryEndpoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
-    """``host`` is the full name. ``addresses`` are virtual IPs callers may dial, where there are any."""
+    """``host`` is the full name. ``addresses`` are virtual IPs callers may dial, where there are any.
+
+    ``entry`` is what a ServiceEntry's service has beside the rest, None for all others.
+    """
 
     name: str
     namespace: str
@@ -71,6 +99,7 @@ class Service:
     instances: tuple[Instance, ...] = ()
     accounts: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    entry: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)

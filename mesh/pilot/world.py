@@ -20,10 +20,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class World:
-    """``services`` are sorted by host."""
+    """``services`` are sorted by host. ``registry_only``: hosts the mesh does not know cannot be reached."""
 
     config: ConfigSnapshot
     services: tuple[Service, ...] = ()
+    registry_only: bool = False
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:

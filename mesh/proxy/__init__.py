@@ -34,6 +34,7 @@
     attempts         its further attempts
     retry            whether there is one (pure)
     cluster          endpoints, balancer, breaker of a cluster
+    strict_dns       ... of endpoints given by name
     cluster_stats    a cluster's counters
     balance          which endpoint (pure)
     outlier          which endpoint is left out for a while (pure)

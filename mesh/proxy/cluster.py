@@ -17,6 +17,7 @@ from mesh.proxy.breaker import Breaker
 from mesh.proxy.cluster_stats import ClusterStats
 from mesh.proxy.http2_pool import make_pool
 from mesh.proxy.outlier import Detector, OutlierStats
+from mesh.proxy.strict_dns import StrictDns
 from mesh.proxy.timers import Timer
 from mesh.proxy.worker import Worker
 from mesh.xds.errors import Rejected
@@ -93,8 +94,12 @@ class RuntimeCluster:
         self.hosts: dict[tuple[str, int, bool], Host] = {}
         self.names_peers = False  # every endpoint's metadata says which workload it is
         self._next: Balancer[Host] | None = None
+        self._dns: StrictDns | None = None
         if model.load_assignment is not None:
-            self.update(model.load_assignment)
+            if model.discovery == "STRICT_DNS":
+                self._dns = StrictDns(model.load_assignment, worker, self.update)
+            else:
+                self.update(model.load_assignment)
 
     def uses_tls(self, endpoint: Endpoint) -> bool:
         """Auto mTLS asks the endpoint; otherwise the cluster decides."""
@@ -150,6 +155,8 @@ class RuntimeCluster:
 
     def drain(self) -> None:
         """The cluster is gone from the configuration, or replaced."""
+        if self._dns is not None:
+            self._dns.stop()
         for host in self.hosts.values():
             self._remove(host)
         if self._checking is not None:

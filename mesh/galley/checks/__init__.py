@@ -8,4 +8,5 @@ annotations         those of our own
 destination_rule    DestinationRule
 peer_authentication PeerAuthentication
 service             Service
+service_entry       ServiceEntry
 """

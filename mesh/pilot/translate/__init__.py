@@ -16,6 +16,7 @@ fault                delays and aborts
 cors                 who may call from another origin
 headers              header operations
 clusters             outbound by service, port and subset; inbound; special ones
+entry_cluster        those of ServiceEntries
 cluster_policy       what a policy makes of a cluster
 destination_rule     which policy is in force
 endpoints            the workloads of each cluster

@@ -15,6 +15,7 @@ from mesh.model.tls import UpstreamTls
 from mesh.pilot.services import Service, is_http, is_http2
 from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import MergedRule, Policy, policy_for, rule_for
+from mesh.pilot.translate.entry_cluster import as_reached_by, of_entry
 from mesh.pilot.translate.inbound import InboundPort, inbound_ports
 from mesh.pilot.world import World
 
@@ -34,7 +35,7 @@ class OutboundCluster:
 
 def clusters(world: World, node: Node) -> tuple[Cluster, ...]:
     """Every cluster of one proxy, sorted by name."""
-    found = [outbound.cluster for outbound in outbound_clusters(world, node.namespace)]
+    found = [as_reached_by(node, outbound.cluster) for outbound in outbound_clusters(world, node.namespace)]
     found += [_inbound(node, port) for port in inbound_ports(world, node)]
     found += _special(node)
     return tuple(sorted(found, key=lambda cluster: cluster.name))
@@ -67,7 +68,8 @@ def _outbound(service: Service, port: ServicePort, subset: Subset | None, rule: 
         namespace=service.namespace,
         config=rule.config,
     )
-    return with_protocol(apply_policy(cluster, policy), port, policy)
+    made = with_protocol(apply_policy(cluster, policy), port, policy)
+    return made if service.entry is None else of_entry(made, service, port, subset)
 
 
 def with_protocol(cluster: Cluster, port: ServicePort, policy: Policy) -> Cluster:

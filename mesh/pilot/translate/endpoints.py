@@ -8,6 +8,7 @@ from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoin
 from mesh.model.node import Node
 from mesh.pilot.registry import proxy_name
 from mesh.pilot.translate.clusters import OutboundCluster, outbound_clusters
+from mesh.pilot.translate.entry_cluster import localities
 from mesh.pilot.translate.peer_authentication import mtls_mode
 from mesh.pilot.world import World
 
@@ -22,8 +23,9 @@ def _assignments(world: World, client_namespace: str) -> Iterator[ClusterLoadAss
     for outbound in outbound_clusters(world, client_namespace):
         if outbound.cluster.discovery == "EDS":
             found = tuple(_endpoint(world, node, port) for node, port in _answering(outbound))
-            localities = (LocalityEndpoints(found),) if found else ()
-            yield ClusterLoadAssignment(outbound.cluster.name, localities)
+            groups = (LocalityEndpoints(found),) if found else ()
+            listed = localities(outbound.service, outbound.port, outbound.subset)
+            yield ClusterLoadAssignment(outbound.cluster.name, (*groups, *listed))
 
 
 def _answering(outbound: OutboundCluster) -> Iterator[tuple[Node, int]]:

@@ -2,7 +2,8 @@
 
 REDIRECT: ``virtualOutbound`` gets every connection and hands it to the listener of its original destination:
 ``0.0.0.0_<port>`` for the HTTP ports of services, ``<ip>_<port>`` for each address behind a TCP port (bytes
-name no host, so only the address can tell the service). What nobody takes passes through.
+name no host, so only the address can tell the service), ``0.0.0.0_<port>`` by SNI for the TLS ports of
+ServiceEntries without addresses. What nobody takes passes through, or is refused under REGISTRY_ONLY.
 NONE: one HTTP proxy listener, which the application is pointed to; it carries HTTP only.
 """
 
@@ -21,21 +22,22 @@ from mesh.pilot.translate.inbound import ANY_ADDRESS
 from mesh.pilot.translate.routes import outbound_http_ports
 from mesh.pilot.world import World
 
+_TLS = ("TLS", "HTTPS")
+
 
 def outbound_listeners(world: World, node: Node) -> tuple[Listener, ...]:
     """The outbound listeners of one proxy, not sorted."""
     if node.interception == "NONE":
         return (_http(node, node.address, names.OUTBOUND_PORT, names.HTTP_PROXY_ROUTE, bind=True),)
-    http = (
-        _http(node, ANY_ADDRESS, port, names.outbound_route(port), bind=False)
-        for port in outbound_http_ports(world, node)
-    )
+    http_ports = outbound_http_ports(world, node)
+    http = (_http(node, ANY_ADDRESS, port, names.outbound_route(port), bind=False) for port in http_ports)
     namespace = node.namespace
     tcp = world.shared(("tcp listeners", namespace), lambda: tuple(_tcp_listeners(world, namespace)))
-    return _virtual_outbound(), *http, *tcp
+    sni = world.shared("SNI listeners", lambda: tuple(_sni_listeners(world)))
+    return _virtual_outbound(world), *http, *tcp, *(one for one in sni if one.port not in http_ports)
 
 
-def _virtual_outbound() -> Listener:
+def _virtual_outbound(world: World) -> Listener:
     loop = FilterChainMatch(names.OUTBOUND_PORT)
     return Listener(
         names.VIRTUAL_OUTBOUND,
@@ -44,7 +46,7 @@ def _virtual_outbound() -> Listener:
         (FilterChain("virtualOutbound-blackhole", _proxy_to(names.BLACK_HOLE_CLUSTER), loop),),
         direction="OUTBOUND",
         use_original_dst=True,
-        default_filter_chain=FilterChain("virtualOutbound", _proxy_to(names.PASSTHROUGH_CLUSTER)),
+        default_filter_chain=FilterChain("virtualOutbound", _proxy_to(unknown_cluster(world))),
     )
 
 
@@ -92,6 +94,39 @@ def _tcp(name: str, address: str, service: Service, port: ServicePort, policy: P
         proxy = replace(proxy, max_connection_duration_s=pool.max_connection_duration)
     chain = FilterChain(name, proxy)
     return Listener(name, address, port.number, (chain,), direction="OUTBOUND", bind_to_port=False)
+
+
+def unknown_cluster(world: World) -> str:
+    """Where bytes go that are meant for nothing the mesh knows (outbound traffic policy)."""
+    return names.BLACK_HOLE_CLUSTER if world.registry_only else names.PASSTHROUGH_CLUSTER
+
+
+def _sni_listeners(world: World) -> Iterator[Listener]:
+    """One a TLS port of ServiceEntries without addresses: only the SNI can tell their hosts apart."""
+    hosts: dict[int, list[str]] = {}
+    for service in world.services:
+        for port in service.ports:
+            if service.entry is not None and not service.addresses and port.protocol in _TLS:
+                hosts.setdefault(port.number, []).append(service.host)
+    for number in sorted(hosts):
+        chains = tuple(_sni_chain(number, host) for host in sorted(hosts[number]))
+        name = names.listener(ANY_ADDRESS, number)
+        yield Listener(
+            name,
+            ANY_ADDRESS,
+            number,
+            chains,
+            direction="OUTBOUND",
+            bind_to_port=False,
+            inspect_tls=True,
+            default_filter_chain=FilterChain(f"{name}_unknown", _proxy_to(unknown_cluster(world))),
+        )
+
+
+def _sni_chain(number: int, host: str) -> FilterChain:
+    cluster = names.outbound_cluster(number, "", host)
+    match = FilterChainMatch(transport_protocol="tls", server_names=(host,))
+    return FilterChain(cluster, _proxy_to(cluster), match)
 
 
 def _proxy_to(cluster: str) -> TcpProxy:

@@ -63,7 +63,8 @@ def _hosts_by_name(world: World, node: Node) -> Iterator[tuple[str, tuple[Virtua
         return
     for port in sorted(outbound_http_ports(world, node), key=names.outbound_route):
         targets = [target for target in _targets(world, node) if target.port == port]
-        yield names.outbound_route(port), _hosts(world, node, targets, _ALLOW_ANY)
+        rest = _BLOCK_ALL if world.registry_only else _ALLOW_ANY
+        yield names.outbound_route(port), _hosts(world, node, targets, rest)
 
 
 def _targets(world: World, node: Node) -> tuple[Target, ...]:

@@ -13,6 +13,7 @@ from mesh.galley.api.kinds import KINDS
 from mesh.galley.snapshot import ConfigSnapshot, make_snapshot
 from mesh.model.node import Node, ServicePort
 from mesh.pilot.declared import declared_services
+from mesh.pilot.entries import with_entries
 from mesh.pilot.services import claimed_services, services
 from mesh.pilot.world import World
 
@@ -54,11 +55,12 @@ def make_bookinfo(**changes: Any) -> tuple[Node, ...]:
     return tuple(make_node(name, number, **changes) for number, name in enumerate(BOOKINFO, 1))
 
 
-def make_world(nodes: Any = None, text: str = "", config: Any = None) -> World:
+def make_world(nodes: Any = None, text: str = "", config: Any = None, registry_only: bool = False) -> World:
     nodes = make_bookinfo() if nodes is None else tuple(nodes)
     config = parse_config(text) if config is None else config
     declared = declared_services(config.services)
-    return World(config, services(nodes, claimed_services(nodes, ()), declared))
+    known = services(nodes, claimed_services(nodes, ()), declared)
+    return World(config, with_entries(known, config.service_entries, nodes), registry_only=registry_only)
 
 
 @pytest.fixture

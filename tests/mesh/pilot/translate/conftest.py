@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from envoy.config.bootstrap.v3 import bootstrap_pb2
+from google.protobuf.json_format import MessageToJson
 
 from mesh.http.message import Framing, Request
 from mesh.model.endpoint import Endpoint
@@ -20,7 +23,9 @@ from mesh.model.resources import Resources
 from mesh.model.route import DirectResponse
 from mesh.pilot.translate.assemble import assemble
 from mesh.pilot.world import World
+from mesh.proxy.agent.envoy_binary import find_envoy
 from mesh.proxy.route import RouteTable, match_route, pick_destination
+from mesh.xds.codec import codec
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -121,3 +126,34 @@ Simulate = Callable[..., Outcome]
 @pytest.fixture(name="simulate")
 def simulate_fixture() -> Simulate:
     return simulate
+
+
+@pytest.fixture
+def envoy_takes(tmp_path: Path) -> Callable[[Resources], str]:
+    """What the real Envoy says of it all (``--mode validate``): its complaint, or ""."""
+
+    def ask(resources: Resources) -> str:
+        config = tmp_path / "bootstrap.json"
+        config.write_text(MessageToJson(_bootstrap(resources)))
+        argv = [find_envoy(), "--mode", "validate", "-c", str(config), "-l", "error"]
+        ran = subprocess.run(argv, capture_output=True, text=True, check=False)
+        return "" if ran.returncode == 0 else ran.stderr
+
+    return ask
+
+
+def _bootstrap(resources: Resources) -> Any:
+    """Everything that is not fetched, as Envoy reads it at its start."""
+    made = bootstrap_pb2.Bootstrap()
+    made.node.id = made.node.cluster = "test"
+    for name in ("xds-grpc", "sds-grpc"):
+        agent = made.static_resources.clusters.add(name=name, load_assignment={"cluster_name": name})
+        agent.connect_timeout.seconds = 1
+    ads = made.dynamic_resources.ads_config
+    ads.api_type, ads.transport_api_version = ads.GRPC, 2
+    ads.grpc_services.add().envoy_grpc.cluster_name = "xds-grpc"
+    for cluster in resources.clusters:
+        codec.encode(cluster).Unpack(made.static_resources.clusters.add())
+    for listener in resources.listeners:
+        codec.encode(listener).Unpack(made.static_resources.listeners.add())
+    return made

@@ -1,0 +1,96 @@
+"""``ServiceEntry`` objects as services: hosts the platform does not know of.
+
+Rules, beside those of ``services``:
+
+* each of its hosts is a service of its own; a host that a workload or a ``Service`` object has stays theirs,
+  and of several entries of one host the first by (namespace, name) has it;
+* its endpoints are those it lists and, with a ``workloadSelector``, the workloads of its namespace with
+  these labels;
+* mutual TLS is for endpoints inside the mesh alone: workloads, and those whose label
+  ``security.istio.io/tlsMode`` says istio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from mesh.galley.api.service_entry import ServiceEntry, ServiceEntryPort, WorkloadEntry
+from mesh.model.endpoint import Locality
+from mesh.model.node import Node, ServicePort
+from mesh.pilot.services import Entry, EntryEndpoint, Instance, Resolution, Service, accounts_of, protocol_of
+
+# others are not served yet: galley says so
+_RESOLUTIONS: dict[str, Resolution] = {"STATIC": "STATIC", "DNS": "DNS"}
+_TLS_MODE = "security.istio.io/tlsMode"
+
+
+def with_entries(
+    services: Sequence[Service], entries: Iterable[ServiceEntry], nodes: Sequence[Node]
+) -> tuple[Service, ...]:
+    """The services and those of the entries, sorted by host."""
+    found = {service.host: service for service in services}
+    for entry in entries:
+        for service in _services(entry, nodes):
+            found.setdefault(service.host, service)
+    return tuple(found[host] for host in sorted(found))
+
+
+def _services(entry: ServiceEntry, nodes: Sequence[Node]) -> Iterator[Service]:
+    spec, namespace = entry.spec, entry.metadata.namespace
+    ports = tuple(_port(port) for port in spec.ports)
+    instances = tuple(_instance(entry, node) for node in nodes if _selects(entry, node))
+    accounts = tuple(sorted(spec.subject_alt_names)) or accounts_of(one.node for one in instances)
+    outside = spec.location == "MESH_EXTERNAL"
+    resolution: Resolution = _RESOLUTIONS.get(spec.resolution, "NONE")
+    addresses = tuple(address for address in spec.addresses if "/" not in address)
+    for host in map(str.lower, spec.hosts):
+        listed = spec.endpoints
+        if resolution == "DNS" and not listed:
+            listed = (WorkloadEntry(address=host),)
+        endpoints = tuple(_endpoint(entry, one) for one in listed)
+        yield Service(
+            host,
+            namespace,
+            host,
+            ports,
+            instances,
+            accounts,
+            addresses,
+            Entry(resolution, outside, endpoints),
+        )
+
+
+def _port(port: ServiceEntryPort) -> ServicePort:
+    target = port.target_port or port.number
+    return ServicePort(port.name, port.number, target, protocol_of(port.name, port.protocol))
+
+
+def _endpoint(entry: ServiceEntry, endpoint: WorkloadEntry) -> EntryEndpoint:
+    targets = tuple(
+        (port.number, endpoint.ports.get(port.name) or port.target_port or port.number)
+        for port in entry.spec.ports
+    )
+    region, _, rest = endpoint.locality.partition("/")
+    zone, _, sub_zone = rest.partition("/")
+    labels = tuple(sorted(endpoint.labels.items()))
+    mtls = endpoint.labels.get(_TLS_MODE) == "istio"
+    return EntryEndpoint(
+        endpoint.address, targets, labels, endpoint.weight or 1, mtls, Locality(region, zone, sub_zone)
+    )
+
+
+def _selects(entry: ServiceEntry, node: Node) -> bool:
+    selector = entry.spec.workload_selector
+    if selector is None or node.namespace != entry.metadata.namespace:
+        return False
+    return all(node.labels.get(key) == value for key, value in selector.labels.items())
+
+
+def _instance(entry: ServiceEntry, node: Node) -> Instance:
+    """The workload answers on the port's targetPort, or on its own port of that name."""
+    own = {port.name: port.target_port for port in node.ports}
+    ports = entry.spec.ports
+    return Instance(
+        node,
+        tuple((port.number, port.target_port or own.get(port.name, port.number)) for port in ports),
+    )

@@ -1,0 +1,87 @@
+"""STRICT_DNS: endpoints given by name are looked up again and again; every address of a name is an endpoint.
+
+A lookup that fails changes nothing: the addresses found before stay in use. They are also kept in
+``worker.resolved``, so that a cluster whose settings change goes on at once with what is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mesh.model.endpoint import ClusterLoadAssignment, Endpoint
+from mesh.model.names import is_ip
+
+if TYPE_CHECKING:
+    from mesh.proxy.worker import Worker
+
+REFRESH_S = 5.0  # Envoy's dns_refresh_rate
+LOOKUP_TIMEOUT_S = 5.0  # c-ares' timeout of one try, Envoy's resolver
+
+
+class StrictDns:
+    """``take`` gets the assignment with addresses in the place of names, now and when they change."""
+
+    def __init__(
+        self, assignment: ClusterLoadAssignment, worker: Worker, take: Callable[[ClusterLoadAssignment], None]
+    ) -> None:
+        self._assignment = assignment
+        self._worker = worker
+        self._take = take
+        endpoints = (one for group in assignment.localities for one in group.endpoints)
+        self._names = sorted({one.address for one in endpoints if not is_ip(one.address)})
+        take(self._resolved())
+        prefix = f"cluster.{assignment.cluster_name}.update_"
+        self._attempts = worker.stats.counter(prefix + "attempt")
+        self._failures = worker.stats.counter(prefix + "failure")
+        self._task = worker.spawn(self._refresh(), f"DNS {assignment.cluster_name}") if self._names else None
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _refresh(self) -> None:
+        while True:
+            self._attempts.value += 1
+            found = await asyncio.gather(*map(self._look_up, self._names))
+            changed = False
+            for name, addresses in zip(self._names, found, strict=True):
+                if addresses and self._worker.resolved.get(name) != addresses:
+                    self._worker.resolved[name] = addresses
+                    changed = True
+            if changed:
+                self._take(self._resolved())
+            await asyncio.sleep(REFRESH_S)
+
+    async def _look_up(self, name: str) -> tuple[str, ...]:
+        """Its IPv4 addresses, sorted; none when it could not be resolved."""
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S):
+                answers = await self._worker.loop.getaddrinfo(
+                    name, None, family=socket.AF_INET, type=socket.SOCK_STREAM
+                )
+        except (OSError, UnicodeError):  # TimeoutError is an OSError; UnicodeError: no name IDNA can write
+            self._failures.value += 1
+            return ()
+        return tuple(sorted({str(answer[4][0]) for answer in answers}))
+
+    def _resolved(self) -> ClusterLoadAssignment:
+        groups = tuple(
+            replace(
+                group,
+                endpoints=tuple(
+                    replace(endpoint, address=address)
+                    for endpoint in group.endpoints
+                    for address in self._addresses(endpoint)
+                ),
+            )
+            for group in self._assignment.localities
+        )
+        return replace(self._assignment, localities=groups)
+
+    def _addresses(self, endpoint: Endpoint) -> tuple[str, ...]:
+        name = endpoint.address
+        return (name,) if is_ip(name) else self._worker.resolved.get(name, ())

@@ -1,0 +1,61 @@
+"""ServiceEntries are services: whose host it is, which workloads they select."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mesh.model.node import Node
+from mesh.pilot.services import EntryEndpoint
+from mesh.pilot.world import World
+
+MakeWorld = Callable[..., World]
+ENTRY = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: %s, namespace: default}
+spec:
+  hosts: [%s]
+  location: %s
+  resolution: %s
+  ports: [{number: 80, name: web, protocol: HTTP, targetPort: 8080}, {number: 443, name: tls, protocol: TLS}]
+"""
+
+
+def test_a_host_of_dns_is_its_own_endpoint(world: MakeWorld) -> None:
+    made = world((), ENTRY % ("a", "API.example.com", "MESH_EXTERNAL", "DNS"))
+    service = made.service("api.example.com")
+    assert service is not None
+    assert service.entry is not None
+    assert [(port.number, port.protocol) for port in service.ports] == [(80, "HTTP"), (443, "TLS")]
+    assert service.entry.endpoints == (EntryEndpoint("api.example.com", ((80, 8080), (443, 443))),)
+    assert service.entry.external
+
+
+def test_a_host_the_mesh_has_stays_the_workloads(world: MakeWorld) -> None:
+    host = "reviews.default.svc.cluster.local"
+    made = world(text=ENTRY % ("a", host, "MESH_EXTERNAL", "DNS"))
+    service = made.service(host)
+    assert service is not None
+    assert service.entry is None
+    assert len(service.instances) == 3
+
+
+def test_of_two_entries_the_first_by_name_has_the_host(world: MakeWorld) -> None:
+    first = ENTRY % ("a", "x.example.com", "MESH_INTERNAL", "DNS")
+    second = ENTRY % ("b", "x.example.com", "MESH_EXTERNAL", "DNS")
+    service = world((), f"{second}---{first}").service("x.example.com")
+    assert service is not None
+    assert service.entry is not None
+    assert not service.entry.external
+
+
+def test_a_selector_takes_workloads_of_the_entrys_namespace(
+    world: MakeWorld, node: Callable[..., Node]
+) -> None:
+    here, elsewhere = node("vm-v1", 1), node("vm-v1", 2, namespace="other")
+    text = ENTRY % ("a", "vm.example.com", "MESH_INTERNAL", "STATIC")
+    made = world((here, elsewhere), text + "  workloadSelector: {labels: {app: vm}}\n")
+    service = made.service("vm.example.com")
+    assert service is not None
+    assert [(one.node, one.targets) for one in service.instances] == [(here, ((80, 8080), (443, 443)))]
+    assert service.accounts == (str(here.spiffe_id),)
