@@ -12,6 +12,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parent))  # the harness, for the files of cases beside it
 
+from differ.intended import KNOWN
 from differ.pair import Pair, start_pair
 
 from mesh.proxy.agent.envoy_binary import NoEnvoyError, find_envoy
@@ -30,6 +31,9 @@ async def pair(
         find_envoy()
     except NoEnvoyError as missing:
         pytest.skip(str(missing))
-    area = request.module.AREA
+    area, names = request.module.AREA, [case.name for case in request.module.CASES]
+    assert len(names) == len(set(names)), f"{area.name}: two cases have one name"
+    unknown = {name for listed, name in KNOWN if listed == area.name} - set(names)
+    assert not unknown, f"{area.name}: the tables of differences name cases that are not there: {unknown}"
     async with start_pair(area, tmp_path_factory.mktemp(area.name)) as made:
         yield made

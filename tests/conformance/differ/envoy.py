@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from envoy.config.bootstrap.v3 import bootstrap_pb2
@@ -17,6 +17,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.service.accesslog.v3 import als_pb2_grpc
+from envoy.service.secret.v3 import sds_pb2_grpc
 from google.protobuf import struct_pb2
 
 from differ.engine import Entries
@@ -27,13 +28,26 @@ from mesh.model.resources import Resources
 from mesh.model.tls import Secrets
 from mesh.proxy.agent.als import AccessLogServicer
 from mesh.proxy.agent.envoy_binary import find_envoy
+from mesh.proxy.agent.sds import SdsServicer
+from mesh.proxy.agent.secrets import SecretManager
 from mesh.proxy.istio_stats import IstioStats
 from mesh.xds.codec.codec import encode
-from mesh.xds.codec.secret import encode_secrets
 from mesh.xds.codec.wire import pack, socket_address, unpack
 
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 START_S = 20.0
+
+
+class _Held:
+    """What the agent's SDS asks of a SecretManager, when nothing rotates."""
+
+    has_secrets = True
+
+    def __init__(self, secrets: Secrets) -> None:
+        self.current = secrets
+
+    def subscribe(self, _callback: Callable[[Secrets], None]) -> Callable[[], None]:
+        return lambda: None
 
 
 class Envoy:
@@ -59,10 +73,13 @@ async def start_envoy(
     als_pb2_grpc.add_AccessLogServiceServicer_to_server(
         AccessLogServicer(IstioStats(node), envoy.entries.append), server
     )
+    if secrets is not None:
+        held = SdsServicer(cast("SecretManager", _Held(secrets)))
+        sds_pb2_grpc.add_SecretDiscoveryServiceServicer_to_server(held, server)
     agent_port = server.add_insecure_port(f"{HOST}:0")
     await server.start()
     config, log = directory / "envoy.pb", directory / "envoy.log"
-    config.write_bytes(_bootstrap(node, resources, agent_port, secrets).SerializeToString())
+    config.write_bytes(_bootstrap(node, resources, agent_port).SerializeToString())
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(str(find_envoy()), "--config-path", str(config), "--log-level", "warning"),
@@ -93,14 +110,12 @@ async def _until_listening(process: asyncio.subprocess.Process, port: int, log: 
                 return
 
 
-def _bootstrap(node: Node, resources: Resources, agent_port: int, secrets: Secrets | None) -> Any:
+def _bootstrap(node: Node, resources: Resources, agent_port: int) -> Any:
     message = bootstrap_pb2.Bootstrap(node={"id": node.id, "cluster": "differ"})
     static = message.static_resources
     static.listeners.extend(_take_http10(encode(found)) for found in resources.listeners)
     static.clusters.extend(unpack(encode(found), cluster_pb2.Cluster) for found in resources.clusters)
     static.clusters.extend(_agent(name, agent_port) for name in (CONTROL_PLANE_CLUSTER, AGENT_CLUSTER))
-    if secrets is not None:
-        static.secrets.extend(encode_secrets(secrets).values())
     # Istio's: a regular expression of any size
     layer = message.layered_runtime.layers.add(name="istio")
     layer.static_layer.fields["re2.max_program_size.error_level"].CopyFrom(

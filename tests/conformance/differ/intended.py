@@ -192,6 +192,14 @@ INTENDED: Table = {
     ("resilience", "per try: until the whole limit"): facts(
         "we tell the time of an attempt, Envoy what is left of the whole when that is less", "origin headers"
     ),
+    **cases(
+        "mtls",
+        facts("the same value, in two fields or in one", "origin headers"),
+        *(f"{mode}, said twice" for mode in ("FORWARD_ONLY", "APPEND_FORWARD", "ALWAYS_FORWARD_ONLY")),
+    ),
+    ("mtls", "another name than expected"): facts(
+        "the same refusal; Envoy also lists the names it saw", "details"
+    ),
 }
 
 _WISHES = (
@@ -218,6 +226,14 @@ OPEN: Table = {
     ("resilience", "client asks for status codes"): answers((200,), (418,), _WISHES),
     ("resilience", "client asks for more retries"): facts(
         _WISHES, "origin requests", "origin headers", "origin bodies"
+    ),
+    **cases(
+        "attempts",
+        facts(
+            "ours counts attempts outbound, as Istio asks Envoy to; our encoding does not ask it",
+            "origin headers",
+        ),
+        *("the first attempt", "the second attempt", "the client's own count"),
     ),
 }
 

@@ -76,6 +76,7 @@ async def observe(engine: Engine, case: Case) -> Observation:
     origin.release()
     await _barrier(engine)
     entries = [entry for entry in engine.entries[begun:] if entry.authority != PROBE_HOST]
+    entries.sort(key=lambda entry: entry.reporter)  # of two listeners, either may be the first to log
     return Observation(heard, origin.requests, origin.garbage, entries)
 
 
@@ -98,11 +99,15 @@ async def start_pair(area: Area, directory: Path) -> AsyncIterator[Pair]:
         for origin in origins:
             await origin.start()
             stack.push_async_callback(origin.stop)
-        ports = [Ports(free_port(), origin.port, refused) for origin in origins]
+        ports = [
+            Ports(free_port(), origin.port, refused, tuple(free_port() for _ in range(area.ports)))
+            for origin in origins
+        ]
+        secrets = area.secrets(directory) if area.secrets is not None else None
         ours = await stack.enter_async_context(
-            start_ours(NODE, resources(area, ports[0]), origins[0], ports[0].listener)
+            start_ours(NODE, resources(area, ports[0]), origins[0], ports[0].listener, secrets)
         )
         envoy = await stack.enter_async_context(
-            start_envoy(NODE, resources(area, ports[1]), origins[1], ports[1].listener, directory)
+            start_envoy(NODE, resources(area, ports[1]), origins[1], ports[1].listener, directory, secrets)
         )
         yield Pair(area, ours, envoy)

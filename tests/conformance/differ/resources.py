@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from differ.client import PROBE_FIELD, PROBE_HOST
 from differ.origin import BARRIER, HOST
@@ -26,6 +27,7 @@ from mesh.model.route import (
     VirtualHost,
     WeightedCluster,
 )
+from mesh.model.tls import Secrets
 
 ORIGIN = "outbound|9080||origin.default.svc.cluster.local"
 FRESH = "outbound|9080|fresh|origin.default.svc.cluster.local"  # one request a connection
@@ -36,22 +38,26 @@ _BARRIER_CLUSTER = "barrier"
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where things are for one of the two proxies. Nobody listens on ``refused``."""
+    """Where things are for one of the two proxies. Nobody listens on ``refused``; ``more``: the area's."""
 
     listener: int
     origin: int
     refused: int
+    more: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """``clusters`` are added to the four that every area has."""
+    """``clusters`` and ``listeners`` are added to those that every area has."""
 
     name: str
     hosts: tuple[VirtualHost, ...]
     request_headers: HeaderMutation = NO_MUTATION
     response_headers: HeaderMutation = NO_MUTATION
     clusters: Callable[[Ports], tuple[Cluster, ...]] = lambda _: ()
+    listeners: Callable[[Ports], tuple[Listener, ...]] = lambda _: ()
+    ports: int = 0  # how many the area's own listeners need
+    secrets: Callable[[Path], Secrets] | None = None
     manager: dict[str, object] = field(default_factory=dict)
     direction: Direction = "UNSPECIFIED"
 
@@ -87,23 +93,28 @@ def resources(area: Area, ports: Ports) -> Resources:
         cluster(_BARRIER_CLUSTER, ports.origin),
         *area.clusters(ports),
     )
-    return Resources(clusters=clusters, listeners=(_listener(area, ports.listener),))
+    return Resources(clusters=clusters, listeners=(_listener(area, ports.listener), *area.listeners(ports)))
 
 
 def _listener(area: Area, port: int) -> Listener:
     routing = RouteConfiguration(
         area.name, (_probe_host(), *area.hosts), area.request_headers, area.response_headers
     )
-    tags = (MetadataTag("reporter", "literal", "source"),)
     manager = HttpConnectionManager(
         "differ",
         (FaultFilter(), Router()),
         route_config=routing,
-        access_logs=(GrpcAccessLog("differ", CONTROL_PLANE_CLUSTER, tags, 0.01, 1),),
+        access_logs=(logs_as("source"),),
         server_name="istio-envoy",
         **area.manager,  # type: ignore[arg-type]
     )
     return Listener("differ", HOST, port, (FilterChain("http", manager),), direction=area.direction)
+
+
+def logs_as(reporter: str) -> GrpcAccessLog:
+    """An access log that the harness reads, entry by entry."""
+    tags = (MetadataTag("reporter", "literal", reporter),)
+    return GrpcAccessLog("differ", CONTROL_PLANE_CLUSTER, tags, 0.01, 1)
 
 
 def _probe_host() -> VirtualHost:
