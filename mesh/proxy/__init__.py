@@ -31,6 +31,7 @@
     mirror           its copies
     wishes           what its own x-envoy- fields ask for (pure)
     timeout          its time limits
+    stream_idle      ... and the one on lying still
     attempts         its further attempts
     retry            whether there is one (pure)
     cluster          endpoints, balancer, breaker of a cluster

@@ -31,6 +31,7 @@ from mesh.proxy.reply import RETRY_LIMIT_EXCEEDED, Reply, details_of, flag_of, r
 from mesh.proxy.request_body import RequestBody
 from mesh.proxy.rewrite import redirect_reply, rewrite, set_authority
 from mesh.proxy.route import CompiledRoute, match_route, pick_destination
+from mesh.proxy.stream_idle import watch_idle
 from mesh.proxy.timeout import timeouts_for
 from mesh.proxy.wishes import heed
 
@@ -49,6 +50,8 @@ class Exchange(ExchangeState):
 
     def begin(self) -> None:
         clean_request(self)
+        if self.manager.stream_idle_timeout_s:
+            watch_idle(self, self.manager.stream_idle_timeout_s)
         table = self.manager.table
         if table is not None:
             self.route = match_route(table, self.request)

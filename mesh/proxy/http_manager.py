@@ -23,7 +23,9 @@ Sink = Callable[[AccessLogEntry], None]
 class HttpStats:
     """Envoy's ``http.<stat_prefix>.`` counters that the hot path adds to."""
 
-    __slots__ = ("cx_active", "cx_total", "protocol_error", "rq_active", "rq_classes", "rq_total")
+    __slots__ = (
+        "cx_active", "cx_total", "protocol_error", "rq_active", "rq_classes", "rq_idle_timeout", "rq_total",
+    )  # fmt: skip
 
     def __init__(self, stats: Stats, prefix: str) -> None:
         prefix = f"http.{prefix}.downstream_"
@@ -32,6 +34,7 @@ class HttpStats:
         self.protocol_error: Counter = stats.counter(prefix + "cx_protocol_error")
         self.rq_total: Counter = stats.counter(prefix + "rq_total")
         self.rq_active: Counter = stats.gauge(prefix + "rq_active")
+        self.rq_idle_timeout: Counter = stats.counter(prefix + "rq_idle_timeout")
         self.rq_classes = [stats.counter(f"{prefix}rq_{hundreds}xx") for hundreds in range(10)]
 
 
@@ -51,6 +54,7 @@ class HttpManager:
         "server_name",
         "sinks",
         "stats",
+        "stream_idle_timeout_s",
         "table",
         "upstream_steps",
         "worker",
@@ -76,6 +80,7 @@ class HttpManager:
         self.forward_client_cert = model.forward_client_cert
         self.max_header_bytes = model.max_request_headers_kb * 1024
         self.idle_timeout_s = model.idle_timeout_s
+        self.stream_idle_timeout_s = model.stream_idle_timeout_s
         filters = compile_filters(model.filters)
         self.request_steps = filters.request
         self.upstream_steps = filters.upstream

@@ -24,7 +24,9 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 _RESET_WORDS = frozenset(("reset", "gateway-error", "5xx"))
 _CONNECT_WORDS = _RESET_WORDS | {"connect-failure", "reset-before-request"}
 _REFUSED_WORDS = _RESET_WORDS | {"refused-stream"}
-_RESET_KINDS = frozenset((Kind.CONNECTION_TERMINATION, Kind.PROTOCOL_ERROR, Kind.PER_TRY_TIMEOUT))
+_RESET_KINDS = frozenset(
+    (Kind.CONNECTION_TERMINATION, Kind.PROTOCOL_ERROR, Kind.PER_TRY_TIMEOUT, Kind.REMOTE_RESET)
+)
 _NEVER = frozenset((Kind.OVERFLOW, Kind.NO_ROUTE, Kind.NO_CLUSTER, Kind.NO_HEALTHY_UPSTREAM, Kind.TIMEOUT))
 _GRPC_WORDS = {
     b"1": "cancelled",

@@ -21,7 +21,7 @@ from mesh.proxy.retry import IDEMPOTENT, backoff_s, should_retry, should_retry_r
 
 REFUSED = connection_failure("refused")
 TERMINATED = Failure(Kind.CONNECTION_TERMINATION, Stage.SEND, False)
-REFUSED_STREAM = Failure(Kind.CONNECTION_TERMINATION, Stage.SEND, True)
+REFUSED_STREAM = Failure(Kind.REFUSED_STREAM, Stage.SEND, True)
 RACE = Failure(Kind.CONNECTION_TERMINATION, Stage.SEND, False, reused=True)
 WORDS = ("5xx", "gateway-error", "reset", "connect-failure", "retriable-status-codes", "retriable-4xx")
 
@@ -56,6 +56,7 @@ EVERY_WORD = (
         (CONNECTION_TIMEOUT, {"5xx", "gateway-error", "reset", "connect-failure", "reset-before-request"}),
         (TERMINATED, {"5xx", "gateway-error", "reset"}),
         (PER_TRY_TIMEOUT, {"5xx", "gateway-error", "reset"}),
+        (Failure(Kind.REMOTE_RESET, Stage.SEND, False), {"5xx", "gateway-error", "reset"}),
         (REFUSED_STREAM, {"5xx", "gateway-error", "reset", "refused-stream"}),
         (OVERFLOW, set()),
         (NO_HEALTHY_UPSTREAM, set()),
