@@ -20,6 +20,8 @@ PURE = (
     "mesh/proxy/route.py",
     "mesh/proxy/balance.py",
     "mesh/proxy/outlier.py",
+    "mesh/proxy/hash_policy.py",
+    "mesh/proxy/hash_table.py",
     "mesh/proxy/retry.py",
     "mesh/xds/codec/*.py",
     "mesh/xds/subscription.py",

@@ -26,7 +26,6 @@ _OF_HTTP = (
 )
 
 _OF_SETTINGS: dict[str, tuple[str, ...]] = {
-    "loadBalancer.consistentHash": ANY,
     "loadBalancer.localityLbSetting": ANY,
     "loadBalancer.warmupDurationSecs": ANY,
     "loadBalancer.warmup": ANY,

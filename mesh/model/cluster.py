@@ -9,7 +9,7 @@ from mesh.model.endpoint import ClusterLoadAssignment
 from mesh.model.tls import UpstreamTls
 
 Discovery = Literal["EDS", "STATIC", "STRICT_DNS", "ORIGINAL_DST"]
-LbPolicy = Literal["ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "CLUSTER_PROVIDED"]
+LbPolicy = Literal["ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "RING_HASH", "MAGLEV", "CLUSTER_PROVIDED"]
 
 # Istio's defaults: every limit so high that only a DestinationRule makes one bite.
 UNLIMITED = 4294967295
@@ -76,6 +76,7 @@ class Cluster:
     name: str
     discovery: Discovery
     lb_policy: LbPolicy = "LEAST_REQUEST"
+    hash_table_size: int = 0  # RING_HASH: at least so many places; MAGLEV: a prime; 0 = Envoy's default
     connect_timeout_s: float = 10.0
     tls: UpstreamTls | None = None
     tls_by_endpoint: bool = False

@@ -100,6 +100,17 @@ class RegexRewrite:
 
 
 @dataclass(frozen=True, slots=True)
+class HashPolicy:
+    """What of a request decides its endpoint. A cookie with ``ttl_s`` is given to clients without; 0 = for
+    their session. ``name`` is a header's (lower case), a cookie's or a query parameter's."""
+
+    kind: Literal["header", "cookie", "source_ip", "query"]
+    name: str = ""
+    path: str = ""  # of a cookie that is given
+    ttl_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Forward:
     """Send the request on. Weights are relative to their sum, which is not zero."""
 
@@ -110,6 +121,7 @@ class Forward:
     prefix_rewrite: str | None = None  # replaces the matched prefix (or the whole exact path)
     mirrors: tuple[Mirror, ...] = ()
     regex_rewrite: RegexRewrite | None = None  # not beside prefix_rewrite
+    hash_policies: tuple[HashPolicy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@
     strict_dns       ... of endpoints given by name
     cluster_stats    a cluster's counters
     balance          which endpoint (pure)
+    hash_policy      ... by what of a request (pure)
+    hash_table       ... and where that belongs (pure)
     outlier          which endpoint is left out for a while (pure)
     breaker          how much at one time
     pool             the connections to an endpoint

@@ -6,7 +6,7 @@ endpoint that stays keeps its pool; one that goes has its idle connections close
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import lru_cache
 
 from mesh.model.cluster import Cluster
@@ -15,6 +15,7 @@ from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.proxy.balance import BALANCERS, Balancer
 from mesh.proxy.breaker import Breaker
 from mesh.proxy.cluster_stats import ClusterStats
+from mesh.proxy.hash_table import TABLES, Table
 from mesh.proxy.http2_pool import make_pool
 from mesh.proxy.outlier import Detector, OutlierStats
 from mesh.proxy.strict_dns import StrictDns
@@ -80,7 +81,7 @@ class RuntimeCluster:
 
     def __init__(self, model: Cluster, worker: Worker) -> None:
         """Raises Rejected when the model asks for what is not there."""
-        if model.lb_policy not in BALANCERS and model.discovery != "ORIGINAL_DST":
+        if model.lb_policy not in {*BALANCERS, *TABLES} and model.discovery != "ORIGINAL_DST":
             raise Rejected(f"cluster {model.name}: lb_policy {model.lb_policy} is not supported")
         self.model = model
         self.name = model.name
@@ -95,6 +96,7 @@ class RuntimeCluster:
         self.names_peers = False  # every endpoint's metadata says which workload it is
         self._next: Balancer[Host] | None = None
         self._dns: StrictDns | None = None
+        self._table: Table[Host] | None = None  # instead, with consistent hashing
         if model.load_assignment is not None:
             if model.discovery == "STRICT_DNS":
                 self._dns = StrictDns(model.load_assignment, worker, self.update)
@@ -105,18 +107,32 @@ class RuntimeCluster:
         """Auto mTLS asks the endpoint; otherwise the cluster decides."""
         return self.model.tls is not None and (endpoint.mtls or not self.model.tls_by_endpoint)
 
-    def pick(self, original_dst: Address | None = None, tried: Iterable[Host] = ()) -> Host | None:
-        """An endpoint for the next request, if it can be one that was not tried yet; None: there is none."""
-        if self.model.discovery == "ORIGINAL_DST":
-            return self._original(original_dst)
+    def pick(
+        self, original_dst: Address | None = None, tried: Collection[Host] = (), key: int | None = None
+    ) -> Host | None:
+        """An endpoint for the next request, if it can be one that was not tried yet; None: there is none.
+
+        ``key`` is what consistent hashing goes by; a request without one goes anywhere.
+        """
         if self._next is None:
-            return None
+            if self._table is not None:
+                return self._belonging(self.worker.rng.getrandbits(64) if key is None else key, tried)
+            return self._original(original_dst) if self.model.discovery == "ORIGINAL_DST" else None
         host = self._next()
         if tried:
             for _ in range(4):  # Envoy's host_selection_retry_max_attempts of 5, one made
                 if host not in tried:
                     break
                 host = self._next()
+        return host
+
+    def _belonging(self, key: int, tried: Collection[Host]) -> Host:
+        assert self._table is not None
+        host = self._table(key, 0)
+        attempt = 0
+        while host in tried and attempt < 5:  # Envoy's host_selection_retry_max_attempts
+            attempt += 1
+            host = self._table(key, attempt)
         return host
 
     def update(self, assignment: ClusterLoadAssignment) -> None:
@@ -150,8 +166,11 @@ class RuntimeCluster:
             healthy = everyone
         best = min((host.priority for host in healthy), default=0)
         healthy = [host for host in healthy if host.priority == best]
-        make = BALANCERS[self.model.lb_policy]
-        self._next = make(healthy, self.worker.rng) if healthy else None
+        policy, self._next, self._table = self.model.lb_policy, None, None
+        if healthy and policy in TABLES:
+            self._table = TABLES[policy](healthy, self.model.hash_table_size)
+        elif healthy:
+            self._next = BALANCERS[policy](healthy, self.worker.rng)
 
     def drain(self) -> None:
         """The cluster is gone from the configuration, or replaced."""

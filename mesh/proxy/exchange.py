@@ -24,6 +24,7 @@ from mesh.proxy.exchange_state import ExchangeState
 from mesh.proxy.failure import Failure, Stage
 from mesh.proxy.filters.chain import RequestStep
 from mesh.proxy.flags import join_flags
+from mesh.proxy.hash_policy import find_key
 from mesh.proxy.heads import clean_request
 from mesh.proxy.mirror import begin_mirrors
 from mesh.proxy.mutation import Mutation
@@ -114,6 +115,8 @@ class Exchange(ExchangeState):
             self.body = RequestBody(request, keep=forward.retry is not None)
         if route.mirrors:
             begin_mirrors(self, route.mirrors)
+        if route.hash_policies:
+            find_key(self, destination, route.hash_policies)
         self.attempt()
 
     def attempt(self) -> None:
@@ -121,7 +124,8 @@ class Exchange(ExchangeState):
         cluster = self.cluster
         assert cluster is not None
         again = self._attempts
-        host = cluster.pick(self.downstream.info.original_dst, again.tried if again is not None else ())
+        tried = again.tried if again is not None else ()
+        host = cluster.pick(self.downstream.info.original_dst, tried, self.hash_key)
         if host is None:
             cluster.stats.no_healthy.value += 1
             self.upstream_failed(failures.NO_HEALTHY_UPSTREAM)

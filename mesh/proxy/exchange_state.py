@@ -37,6 +37,7 @@ class ExchangeState:
         "downstream",
         "flags",
         "has_wishes",
+        "hash_key",
         "header_bytes_sent",
         "host",
         "is_chunked",
@@ -84,6 +85,7 @@ class ExchangeState:
         self.sent_at = 0.0
         # what most requests never have
         self._attempts: Attempts | None = None
+        self.hash_key: int | None = None
         self._hold: Timer | None = None
         self.timeouts: Timeouts | None = None
         # what came of it

@@ -56,6 +56,7 @@ class CompiledRoute:
         "fault",
         "forward",
         "is_faulty",
+        "hash_policies",
         "matcher",
         "mirrors",
         "model",
@@ -96,6 +97,7 @@ class CompiledRoute:
         if self.forward and self.total <= 0:
             raise Rejected(f"route {route.name!r}: the weights of its clusters sum to {self.total}")
         self.mirrors = self.forward.mirrors if self.forward else ()
+        self.hash_policies = self.forward.hash_policies if self.forward else ()
         self._compile_rewrites()
 
     def _compile_rewrites(self) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from math import isqrt
+
 from mesh.galley.api.base import given
 from mesh.galley.api.destination_rule import DestinationRule
-from mesh.galley.api.traffic_policy import ClientTls, PortTrafficPolicy, TrafficPolicy
+from mesh.galley.api.traffic_policy import ClientTls, LoadBalancer, PortTrafficPolicy, TrafficPolicy
 from mesh.galley.checks.common import Problems, check_dns_label, check_host, check_labels
 from mesh.galley.fault import Loc, Problem, quoted
+
+MAX_MAGLEV_TABLE_SIZE = 5000011
+_COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 6265 section 4.1.1
+_COOKIE_PATH = re.compile(r"[ -:<-~]*")
 
 
 def check_destination_rule(rule: DestinationRule) -> Problems:
@@ -46,11 +53,33 @@ def _check_settings(policy: TrafficPolicy | PortTrafficPolicy, loc: Loc) -> Prob
     pool = policy.connection_pool
     if pool is not None and not given(pool):
         yield Problem((*loc, "connectionPool"), "expected tcp, http or both, got none")
+    if policy.load_balancer is not None:
+        yield from _check_balancer(policy.load_balancer, (*loc, "loadBalancer"))
     outlier = policy.outlier_detection
     if outlier is not None and outlier.consecutive_local_origin_failures:
         if not outlier.split_external_local_origin_errors:
             at: Loc = (*loc, "outlierDetection", "consecutiveLocalOriginFailures")
             yield Problem(at, "expected splitExternalLocalOriginErrors: true beside it")
+
+
+def _check_balancer(balancer: LoadBalancer, loc: Loc) -> Problems:
+    hashing = balancer.consistent_hash
+    if hashing is None:
+        return
+    at = (*loc, "consistentHash")
+    cookie = hashing.http_cookie
+    if cookie is not None and not _COOKIE_NAME.fullmatch(cookie.name):
+        yield Problem((*at, "httpCookie", "name"), f"expected a cookie's name, got {quoted(cookie.name)}")
+    if cookie is not None and not _COOKIE_PATH.fullmatch(cookie.path):
+        yield Problem((*at, "httpCookie", "path"), f"expected a path, got {quoted(cookie.path)}")
+    if hashing.maglev is not None and not _is_table_size(hashing.maglev.table_size):
+        message = f"expected a prime up to {MAX_MAGLEV_TABLE_SIZE}, got {hashing.maglev.table_size}"
+        yield Problem((*at, "maglev", "tableSize"), message)
+
+
+def _is_table_size(size: int) -> bool:
+    """Envoy's rule: only in a table of prime size does each endpoint's permutation reach every place."""
+    return 2 <= size <= MAX_MAGLEV_TABLE_SIZE and all(size % i for i in range(2, isqrt(size) + 1))
 
 
 def _check_tls(tls: ClientTls, loc: Loc) -> Problems:

@@ -14,6 +14,7 @@ mirror               copies of requests
 retry                retry policies
 fault                delays and aborts
 cors                 who may call from another origin
+hash_policy          consistent hashing: what of a request
 headers              header operations
 clusters             outbound by service, port and subset; inbound; special ones
 entry_cluster        those of ServiceEntries

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mesh.galley.api.traffic_policy import ConnectionPool, HttpPool, TcpPool
+from mesh.galley.api.traffic_policy import ConnectionPool, ConsistentHash, HttpPool, LoadBalancer, TcpPool
 from mesh.galley.api.traffic_policy import OutlierDetection as OutlierPolicy
 from mesh.galley.api.traffic_policy import RetryBudget as BudgetPolicy
 from mesh.galley.api.traffic_policy import TcpKeepalive as KeepalivePolicy
@@ -28,6 +28,7 @@ _LB_POLICIES: dict[str, LbPolicy] = {
     "RANDOM": "RANDOM",
     "PASSTHROUGH": "CLUSTER_PROVIDED",
 }
+_RING_SIZE = 1024  # Istio's default, and Envoy's
 
 
 def apply_policy(cluster: Cluster, policy: Policy) -> Cluster:
@@ -42,11 +43,25 @@ def apply_policy(cluster: Cluster, policy: Policy) -> Cluster:
 
 def _balancing(policy: Policy) -> dict[str, Any]:
     """Istio's default, and what it makes of the old LEAST_CONN, is LEAST_REQUEST."""
-    simple = policy.load_balancer.simple if policy.load_balancer is not None else None
+    balancer = policy.load_balancer or LoadBalancer()
+    if balancer.consistent_hash is not None:
+        return _consistent_hash(balancer.consistent_hash)
+    simple = balancer.simple
     lb_policy = _LB_POLICIES.get(simple or "", "LEAST_REQUEST")
     if lb_policy == "CLUSTER_PROVIDED":
         return {"lb_policy": lb_policy, "discovery": "ORIGINAL_DST"}
     return {"lb_policy": lb_policy}
+
+
+def _consistent_hash(hashing: ConsistentHash) -> dict[str, Any]:
+    """A ring, of the size ``ringHash`` or the deprecated ``minimumRingSize`` says; Maglev if asked for."""
+    if hashing.maglev is not None:
+        return {"lb_policy": "MAGLEV", "hash_table_size": hashing.maglev.table_size}
+    ring_size = hashing.ring_hash.minimum_ring_size if hashing.ring_hash is not None else 0
+    return {
+        "lb_policy": "RING_HASH",
+        "hash_table_size": ring_size or hashing.minimum_ring_size or _RING_SIZE,
+    }
 
 
 def _pool(policy: Policy) -> dict[str, Any]:

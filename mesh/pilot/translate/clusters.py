@@ -31,6 +31,7 @@ class OutboundCluster:
     service: Service
     port: ServicePort
     subset: Subset | None
+    policy: Policy
 
 
 def clusters(world: World, node: Node) -> tuple[Cluster, ...]:
@@ -52,12 +53,15 @@ def _outbound_clusters(world: World, client_namespace: str) -> tuple[OutboundClu
         rule = rule_for(world.config.destination_rules, service, client_namespace)
         for port in service.ports:
             for subset in (None, *rule.subsets):
-                found.append(OutboundCluster(_outbound(service, port, subset, rule), service, port, subset))
+                policy = policy_for(rule, subset, port.number)
+                cluster = _outbound(service, port, subset, rule, policy)
+                found.append(OutboundCluster(cluster, service, port, subset, policy))
     return tuple(sorted(found, key=lambda outbound: outbound.cluster.name))
 
 
-def _outbound(service: Service, port: ServicePort, subset: Subset | None, rule: MergedRule) -> Cluster:
-    policy = policy_for(rule, subset, port.number)
+def _outbound(
+    service: Service, port: ServicePort, subset: Subset | None, rule: MergedRule, policy: Policy
+) -> Cluster:
     subset_name = "" if subset is None else subset.name
     cluster = Cluster(
         names.outbound_cluster(port.number, subset_name, service.host),

@@ -22,6 +22,7 @@ from mesh.model.route import (
 from mesh.pilot.services import is_http
 from mesh.pilot.translate import filters
 from mesh.pilot.translate.destination import Target
+from mesh.pilot.translate.hash_policy import with_hash_policies
 from mesh.pilot.translate.virtual_service import governing, hosts_without_service, routes_to
 from mesh.pilot.world import World
 
@@ -96,6 +97,7 @@ def _hosts(world: World, node: Node, targets: Iterable[Target], rest: VirtualHos
 
 def _host(world: World, node: Node, target: Target) -> VirtualHost:
     routes = routes_to(world, node, target, governing(world, target.host, node.namespace))
+    routes = with_hash_policies(world, node.namespace, routes)
     return VirtualHost(names.virtual_host(target.host, target.port), _domains(node, target), routes)
 
 

@@ -20,7 +20,14 @@ from mesh.xds.errors import Rejected
 
 _OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _DISCOVERY: Final[tuple[Discovery, ...]] = ("EDS", "STATIC", "STRICT_DNS", "ORIGINAL_DST")
-_LB_POLICY: Final[tuple[LbPolicy, ...]] = ("ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "CLUSTER_PROVIDED")
+_LB_POLICY: Final[tuple[LbPolicy, ...]] = (
+    "ROUND_ROBIN",
+    "LEAST_REQUEST",
+    "RANDOM",
+    "RING_HASH",
+    "MAGLEV",
+    "CLUSTER_PROVIDED",
+)
 _DISCOVERY_OF: Final = {cluster_pb2.Cluster.DiscoveryType.Value(name): name for name in _DISCOVERY}
 _LB_POLICY_OF: Final = {cluster_pb2.Cluster.LbPolicy.Value(name): name for name in _LB_POLICY}
 _KEEPALIVE: Final = (
@@ -48,6 +55,8 @@ def encode_cluster(cluster: Cluster) -> Any:
         message.dns_lookup_family = cluster_pb2.Cluster.V4_ONLY
     if cluster.load_assignment is not None:
         message.load_assignment.CopyFrom(encode_assignment(cluster.load_assignment))
+    if cluster.hash_table_size:
+        _encode_table_size(cluster, message)
     if cluster.tcp_keepalive is not None:
         _encode_keepalive(cluster.tcp_keepalive, message.upstream_connection_options.tcp_keepalive)
     if cluster.outlier_detection is not None:
@@ -69,6 +78,7 @@ def decode_cluster(message: Any) -> Cluster:
         name=message.name,
         discovery=_DISCOVERY_OF.get(message.type, "STATIC"),
         lb_policy=_LB_POLICY_OF.get(message.lb_policy, "ROUND_ROBIN"),
+        hash_table_size=_decode_table_size(message),
         connect_timeout_s=seconds(message.connect_timeout),
         tls=tls,
         tls_by_endpoint=tls_by_endpoint,
@@ -144,6 +154,22 @@ def _decode_transport(message: Any) -> tuple[UpstreamTls | None, bool]:
     if message.HasField("transport_socket"):
         return decode_upstream(message.transport_socket), False
     return None, False
+
+
+def _encode_table_size(cluster: Cluster, message: Any) -> None:
+    if cluster.lb_policy == "RING_HASH":
+        message.ring_hash_lb_config.minimum_ring_size.value = cluster.hash_table_size
+    elif cluster.lb_policy == "MAGLEV":
+        message.maglev_lb_config.table_size.value = cluster.hash_table_size
+    else:
+        raise Rejected(f"cluster {cluster.name}: hash_table_size: needs RING_HASH or MAGLEV")
+
+
+def _decode_table_size(message: Any) -> int:
+    kind = message.WhichOneof("lb_config")
+    if kind == "ring_hash_lb_config":
+        return int(message.ring_hash_lb_config.minimum_ring_size.value)
+    return int(message.maglev_lb_config.table_size.value) if kind == "maglev_lb_config" else 0
 
 
 def _encode_breaker(breaker: CircuitBreaker) -> Any:

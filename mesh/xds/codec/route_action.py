@@ -17,6 +17,7 @@ from mesh.model.route import (
     RetryPolicy,
     WeightedCluster,
 )
+from mesh.xds.codec.hash_policy import decode_hash_policy, encode_hash_policy
 from mesh.xds.codec.header_mutation import decode_mutations, encode_mutations
 from mesh.xds.codec.wire import duration, fraction, pack, percentage, seconds
 from mesh.xds.errors import Rejected
@@ -50,6 +51,7 @@ def encode_forward(action: Forward) -> Any:
         message.regex_rewrite.pattern.regex = action.regex_rewrite.pattern
         message.regex_rewrite.substitution = action.regex_rewrite.substitution
     message.request_mirror_policies.extend(map(_encode_mirror, action.mirrors))
+    message.hash_policy.extend(map(encode_hash_policy, action.hash_policies))
     return message
 
 
@@ -66,6 +68,7 @@ def decode_forward(message: Any) -> Forward:
         prefix_rewrite=message.prefix_rewrite or None,
         mirrors=tuple(map(_decode_mirror, message.request_mirror_policies)),
         regex_rewrite=_decode_regex_rewrite(message),
+        hash_policies=tuple(map(decode_hash_policy, message.hash_policy)),
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from random import Random
 
 import pytest
 import uvloop
+from envoy.config.bootstrap.v3 import bootstrap_pb2
 
 from mesh.citadel.ca import CertificateAuthority
 from mesh.model.access_log_entry import AccessLogEntry
@@ -22,8 +24,10 @@ from mesh.model.resources import Resources
 from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster
 from mesh.model.tls import Secrets
 from mesh.proxy.agent.csr import new_key, read_chain, signing_request
+from mesh.proxy.agent.envoy_binary import find_envoy
 from mesh.proxy.config import DynamicConfig
 from mesh.proxy.worker import Worker
+from mesh.xds.codec.codec import encode
 
 HOST = "127.0.0.1"
 DEADLINE_S = 5.0
@@ -259,6 +263,38 @@ def secrets_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Secret
         return found
 
     return make
+
+
+@pytest.fixture
+async def envoy(proxy: Proxy, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Client]]]:
+    """envoy(routes, clusters) -> a client of the real Envoy that has been given the same values."""
+    processes: list[asyncio.subprocess.Process] = []
+
+    async def start(routing: RouteConfiguration, *clusters: Cluster) -> Client:
+        port = free_port()
+        manager = HttpConnectionManager("test", (Router(),), route_config=routing)
+        listener = Listener("test", HOST, port, (FilterChain("http", manager),))
+        bootstrap = bootstrap_pb2.Bootstrap(node={"id": "test", "cluster": "test"})
+        bootstrap.static_resources.listeners.add().MergeFromString(encode(listener).value)
+        for each in clusters:
+            bootstrap.static_resources.clusters.add().MergeFromString(encode(each).value)
+        path = tmp_path / "bootstrap.pb"
+        path.write_bytes(bootstrap.SerializeToString())
+        command = (str(find_envoy()), "-c", str(path), "--disable-hot-restart", "--concurrency", "1")
+        process = await asyncio.create_subprocess_exec(*command, "-l", "critical")
+        processes.append(process)
+        async with asyncio.timeout(20):
+            while True:
+                assert process.returncode is None
+                try:
+                    return await proxy.client(port)
+                except OSError:
+                    await asyncio.sleep(0.02)
+
+    yield start
+    for process in processes:
+        process.kill()
+        await process.wait()
 
 
 @pytest.fixture

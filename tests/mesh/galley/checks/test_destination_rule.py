@@ -56,6 +56,19 @@ VERSIONS = {
             "expected splitExternalLocalOriginErrors: true beside it",
         ),
         (
+            "DestinationRule",
+            "{host: a, trafficPolicy: {loadBalancer: {consistentHash: "
+            "{useSourceIp: true, maglev: {tableSize: 100}}}}}",
+            "spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize: "
+            "expected a prime up to 5000011, got 100",
+        ),
+        (
+            "DestinationRule",
+            "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: 'a b'}}}}}",
+            "spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.name: "
+            'expected a cookie\'s name, got "a b"',
+        ),
+        (
             "PeerAuthentication",
             "{portLevelMtls: {80: {mode: STRICT}}}",
             "spec.portLevelMtls: expected a selector beside portLevelMtls: ports are a workload's",

@@ -11,6 +11,8 @@ CLUSTERS = (
     Cluster("outlier", "EDS", outlier_detection=OutlierDetection(), panic_threshold=40),
     Cluster("outlier-apart", "EDS", outlier_detection=OutlierDetection(0, 3, True, 7, 1.0, 0.1, 100)),
     Cluster("pool", "EDS", circuit_breaker=CircuitBreaker(1, 2, 3, 4), max_connection_duration_s=60.0),
+    Cluster("ring", "EDS", "RING_HASH", 2048),
+    Cluster("maglev", "EDS", "MAGLEV", 65537),
     Cluster("keepalive", "EDS", tcp_keepalive=TcpKeepalive(3, 60, None)),
 )
 

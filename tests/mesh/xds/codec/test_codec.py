@@ -49,6 +49,7 @@ from mesh.model.route import (
     FaultAbort,
     FaultDelay,
     Forward,
+    HashPolicy,
     HeaderMatch,
     HeaderMutation,
     Mirror,
@@ -101,9 +102,14 @@ assignment = st.builds(ClusterLoadAssignment, word, several(locality))
 
 upstream_tls = st.builds(UpstreamTls, word, several(word), several(word), word, word)
 secured = st.one_of(st.tuples(st.none(), st.just(False)), st.tuples(upstream_tls, st.booleans()))
+balancing = st.one_of(
+    st.fixed_dictionaries({"lb_policy": choice(LbPolicy)}),
+    st.fixed_dictionaries({"lb_policy": st.sampled_from(("RING_HASH", "MAGLEV")), "hash_table_size": count}),
+)
 cluster = st.builds(
-    lambda kind, assigned, secured, speaks, **rest: Cluster(
+    lambda kind, assigned, secured, speaks, balancing, **rest: Cluster(
         **speaks,
+        **balancing,
         discovery=kind,
         load_assignment=assigned if kind in ("STATIC", "STRICT_DNS") else None,
         tls=secured[0],
@@ -113,8 +119,8 @@ cluster = st.builds(
     kind=st.sampled_from(("EDS", "STATIC", "STRICT_DNS", "ORIGINAL_DST")),
     assigned=maybe(assignment),
     secured=secured,
+    balancing=balancing,
     name=word,
-    lb_policy=choice(LbPolicy),
     connect_timeout_s=positive,
     circuit_breaker=st.builds(
         CircuitBreaker, count, count, count, count, maybe(st.builds(RetryBudget, percentage, count))
@@ -172,6 +178,13 @@ forward = st.builds(
     maybe(word),
     several(st.builds(Mirror, word, percentage, st.booleans())),
     maybe(st.builds(RegexRewrite, text, text)),
+    several(
+        st.one_of(
+            st.builds(HashPolicy, st.sampled_from(("header", "query")), word),
+            st.just(HashPolicy("source_ip")),
+            st.builds(HashPolicy, st.just("cookie"), word, text, maybe(duration)),
+        )
+    ),
 )
 redirect = st.builds(
     lambda both, *rest: Redirect(*rest, path=both[0], prefix_rewrite=both[1]),
@@ -349,7 +362,7 @@ def reviews_route():
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda m: m.virtual_hosts[0].routes[0].route.hash_policy.add(), "routes[0].route.hash_policy[0]"),
+        (lambda m: m.virtual_hosts[0].routes[0].route.hash_policy.add(), "hash_policy: nothing"),
         (lambda m: setattr(m.virtual_hosts[0], "require_tls", 2), "require_tls: ALL is not supported"),
         (lambda m: m.virtual_hosts[0].routes[0].match.grpc.SetInParent(), "routes[0].match.grpc"),
         (lambda m: m.virtual_hosts[0].routes[0].ClearField("route"), "route '': action"),
@@ -371,7 +384,10 @@ def test_a_route_field_the_model_cannot_hold_is_refused_by_name(change, named):
     [
         (lambda m: m.outlier_detection.SetInParent(), "outlier_detection.consecutive_5xx: is missing"),
         (lambda m: setattr(m, "type", cluster_pb2.Cluster.LOGICAL_DNS), "type: LOGICAL_DNS is not supported"),
-        (lambda m: setattr(m, "lb_policy", cluster_pb2.Cluster.MAGLEV), "lb_policy: MAGLEV is not supported"),
+        (
+            lambda m: setattr(m, "lb_policy", cluster_pb2.Cluster.LOAD_BALANCING_POLICY_CONFIG),
+            "lb_policy: LOAD_BALANCING_POLICY_CONFIG is not supported",
+        ),
         (lambda m: m.ClearField("typed_extension_protocol_options"), "typed_extension_protocol_options"),
     ],
 )
