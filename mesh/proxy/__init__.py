@@ -50,6 +50,7 @@
     upstream_stream  one of its streams
     failure          why there is no answer (pure)
     reply            what the client is told then (pure)
+    grpc             what gRPC clients are told, and say (pure)
     flags            Envoy's response flags (pure)
     tcp_proxy        connections that are only bytes
     relay            bytes there and back

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.peer import UNKNOWN_PEER
+from mesh.proxy.grpc import grpc_status
 
 if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
@@ -60,4 +61,7 @@ def make_entry(exchange: Exchange, duration_s: float) -> AccessLogEntry:
         destination_principal,
         source,
         destination,
+        grpc_status(request, response or exchange.replied, exchange.status)
+        if b"content-type" in fields
+        else "",
     )

@@ -94,6 +94,8 @@ class DownstreamStream(Stream):
             response.fields.pop(b"transfer-encoding", None)
             if response.status == 204:
                 response.fields.pop(b"content-length", None)
+        elif b"grpc-status" in response.fields:
+            response.fields.pop(b"content-length", None)  # only a head: gRPC has no other length
         block = response_block(exchange.status, response.fields, response.repeats)
         exchange.header_bytes_sent = len(block)
         is_whole = response.complete and not response.chunks and not _trailers(response)

@@ -24,6 +24,7 @@ from mesh.proxy.exchange_state import ExchangeState
 from mesh.proxy.failure import Failure, Stage
 from mesh.proxy.filters.chain import RequestStep
 from mesh.proxy.flags import join_flags
+from mesh.proxy.grpc import grpc_reply
 from mesh.proxy.hash_policy import find_key
 from mesh.proxy.heads import clean_request
 from mesh.proxy.mirror import begin_mirrors
@@ -325,6 +326,8 @@ class Exchange(ExchangeState):
     def reply(self, reply: Reply, mutations: tuple[Mutation, ...] = ()) -> None:
         """Answer without an upstream."""
         request = self.request
+        if b"content-type" in request.fields:
+            reply = grpc_reply(reply, request)
         self.add_flag(reply.flags)
         self.details = reply.details
         self.status = reply.status
@@ -334,6 +337,7 @@ class Exchange(ExchangeState):
         for mutation in mutations:
             mutation.apply(made)
         made.complete = True
+        self.replied = made
         if reply.body and request.method != b"HEAD":
             made.chunks.append(reply.body)
         self.downstream.send_head(self, made)

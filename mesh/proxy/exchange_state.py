@@ -46,6 +46,7 @@ class ExchangeState:
         "manager",
         "peer",
         "peer_asked",
+        "replied",
         "request",
         "response",
         "route",
@@ -89,7 +90,8 @@ class ExchangeState:
         self._hold: Timer | None = None
         self.timeouts: Timeouts | None = None
         # what came of it
-        self.response: Response | None = None
+        self.response: Response | None = None  # the upstream's
+        self.replied: Response | None = None  # ours instead
         self.status = 0
         self.flags = "-"
         self.details = self.transport_reason = ""

@@ -34,6 +34,7 @@ class Kind(Enum):
     CONNECTION_TERMINATION = "connection termination"
     PROTOCOL_ERROR = "protocol error"
     TIMEOUT = "response_timeout"
+    MAX_DURATION = "max_duration_timeout"
     PER_TRY_TIMEOUT = "upstream_per_try_timeout"
 
 
@@ -54,6 +55,7 @@ NO_HEALTHY_UPSTREAM = Failure(Kind.NO_HEALTHY_UPSTREAM, Stage.ROUTE, True)
 OVERFLOW = Failure(Kind.OVERFLOW, Stage.CONNECT, True)
 CONNECTION_TIMEOUT = Failure(Kind.CONNECTION_TIMEOUT, Stage.CONNECT, True)
 TIMEOUT = Failure(Kind.TIMEOUT, Stage.SEND, False)
+MAX_DURATION = Failure(Kind.MAX_DURATION, Stage.SEND, False)
 PER_TRY_TIMEOUT = Failure(Kind.PER_TRY_TIMEOUT, Stage.SEND, False)
 
 

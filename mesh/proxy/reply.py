@@ -26,17 +26,33 @@ _FLAGS = {
     Kind.PROTOCOL_ERROR: "UPE",
     Kind.TIMEOUT: "UT",
     Kind.PER_TRY_TIMEOUT: "UT",
+    Kind.MAX_DURATION: "DT",
 }
-_STATUS = {Kind.NO_ROUTE: 404, Kind.PROTOCOL_ERROR: 502, Kind.TIMEOUT: 504, Kind.PER_TRY_TIMEOUT: 504}
-_NAMED = {Kind.NO_ROUTE, Kind.NO_CLUSTER, Kind.NO_HEALTHY_UPSTREAM, Kind.TIMEOUT, Kind.PER_TRY_TIMEOUT}
+_STATUS = {
+    Kind.NO_ROUTE: 404,
+    Kind.PROTOCOL_ERROR: 502,
+    Kind.TIMEOUT: 504,
+    Kind.PER_TRY_TIMEOUT: 504,
+    Kind.MAX_DURATION: 504,
+}
+_NAMED = {
+    Kind.NO_ROUTE,
+    Kind.NO_CLUSTER,
+    Kind.NO_HEALTHY_UPSTREAM,
+    Kind.TIMEOUT,
+    Kind.PER_TRY_TIMEOUT,
+    Kind.MAX_DURATION,
+}
 _BODIES = {
     Kind.NO_ROUTE: b"",
     Kind.NO_CLUSTER: b"",
     Kind.NO_HEALTHY_UPSTREAM: b"no healthy upstream",
     Kind.TIMEOUT: b"upstream request timeout",
     Kind.PER_TRY_TIMEOUT: b"upstream request timeout",
+    Kind.MAX_DURATION: b"downstream duration timeout",
 }
 RETRY_LIMIT_EXCEEDED = "URX"
+DEADLINE_EXCEEDED = 4  # gRPC's
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,7 @@ class Reply:
     flags: str = "-"
     details: str = "direct_response"
     fields: tuple[tuple[bytes, bytes], ...] = ()
+    grpc_status: int | None = None  # for gRPC clients; None: what the status means to them
 
     def make_fields(self) -> Fields:
         """The head's fields; a body is plain text, as all of Envoy's are."""
@@ -70,6 +87,7 @@ def reply_for(failure: Failure, retries_exhausted: bool = False, retries: int = 
         flags,
         details_of(failure),
         fields,
+        DEADLINE_EXCEEDED if kind is Kind.MAX_DURATION else None,
     )
 
 

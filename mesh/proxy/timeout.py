@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mesh.model.route import Forward
-from mesh.proxy.failure import PER_TRY_TIMEOUT, TIMEOUT
+from mesh.proxy.failure import MAX_DURATION, PER_TRY_TIMEOUT, TIMEOUT
+from mesh.proxy.grpc import grpc_timeout_s
 
 if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
@@ -15,18 +16,23 @@ if TYPE_CHECKING:
 class Timeouts:
     """The whole's counts from the request's last byte, as Envoy's does; an attempt's from its sending."""
 
-    __slots__ = ("_exchange", "_total_s", "_total_timer", "_try_s", "_try_timer")
+    __slots__ = ("_deadline_timer", "_exchange", "_total_s", "_total_timer", "_try_s", "_try_timer")
 
     def __init__(self, exchange: Exchange, total_s: float | None, try_s: float | None) -> None:
         self._exchange = exchange
         self._total_s = total_s
         self._try_s = try_s
         self._total_timer: Timer | None = None
+        self._deadline_timer: Timer | None = None
         self._try_timer: Timer | None = None
 
     def expected_ms(self) -> int:
         """What the upstream is told: it need not work on it for longer."""
         return int((self._try_s or self._total_s or 0) * 1000)
+
+    def set_deadline(self, deadline_s: float) -> None:
+        """The client's own (gRPC's): it counts from now."""
+        self._deadline_timer = self._exchange.worker.timers.after(deadline_s, self._deadline_over)
 
     def request_complete(self) -> None:
         if self._total_s and self._total_timer is None:
@@ -47,6 +53,11 @@ class Timeouts:
         self.attempt_ends()
         if self._total_timer is not None:
             self._total_timer.callback = None
+        if self._deadline_timer is not None:
+            self._deadline_timer.callback = None
+
+    def _deadline_over(self) -> None:
+        self._exchange.abandon(MAX_DURATION)
 
     def _total_over(self) -> None:
         if self._exchange.cluster is not None:
@@ -65,4 +76,11 @@ def timeouts_for(exchange: Exchange, forward: Forward) -> Timeouts | None:
     try_s = forward.retry.per_try_timeout_s if forward.retry is not None else None
     if try_s and total_s and try_s >= total_s:
         try_s = None
-    return Timeouts(exchange, total_s, try_s) if total_s or try_s else None
+    deadline = exchange.request.fields.get(b"grpc-timeout")
+    deadline_s = grpc_timeout_s(deadline) if deadline is not None else None
+    if not (total_s or try_s or deadline_s is not None):
+        return None
+    timeouts = Timeouts(exchange, total_s, try_s)
+    if deadline_s is not None:
+        timeouts.set_deadline(deadline_s)
+    return timeouts

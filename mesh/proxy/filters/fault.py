@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mesh.http.message import Request
 from mesh.model.route import Fault, FaultAbort, ScriptedFault
 from mesh.proxy.fault_script import next_fault
+from mesh.proxy.grpc import is_grpc
 from mesh.proxy.reply import Reply
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _reply(abort: FaultAbort, request: Request) -> Reply:
     """A gRPC status is told to gRPC clients as their protocol has it, to others as 200, as Envoy does."""
     if abort.grpc_status is None:
         return Reply(abort.http_status or 503, _MESSAGE, "FI", _DETAILS)
-    if not _is_grpc(request.get(b"content-type") or b""):
+    if not is_grpc(request.get(b"content-type")):
         return Reply(200, _MESSAGE, "FI", _DETAILS)
     fields = (
         (b"content-type", b"application/grpc"),
@@ -95,7 +96,3 @@ def _reply(abort: FaultAbort, request: Request) -> Reply:
         (b"grpc-message", _MESSAGE),
     )
     return Reply(200, b"", "FI", _DETAILS, fields)
-
-
-def _is_grpc(content_type: bytes) -> bool:
-    return content_type == b"application/grpc" or content_type.startswith(b"application/grpc+")

@@ -8,11 +8,12 @@ import pytest
 
 from mesh.http.h2.client import Client
 from mesh.http.h2.messages import request_block
+from mesh.http.h2.server import Server
 from mesh.http.h2.settings import Limits
 from mesh.http.h2.stream import Stream
 from mesh.http.message import Framing, Request
 from mesh.model.resources import Resources
-from mesh.model.route import Route, RouteMatch
+from mesh.model.route import RetryPolicy, Route, RouteMatch
 
 DEADLINE_S = 10
 
@@ -315,3 +316,101 @@ async def test_a_slow_reader_holds_the_server_back(proxy, connect, make):
     stream.resume_reading()
     await asyncio.wait_for(stream.done, DEADLINE_S)
     assert len(stream.body) == size
+
+
+def through(proxy, make, service, **options):
+    """A channel through one proxy whose route has these options."""
+    port = make.free_port()
+    routing = make.routes(Route(RouteMatch(), make.forward("app", **options)))
+    clusters = (make.cluster("app", *([service.port] if service else []), http2=True),)
+    proxy.config.apply(Resources(clusters=clusters, listeners=(make.outbound(port, routing),), routes=()))
+    return grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+
+
+async def code_of(call):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value.code(), caught.value.details()
+
+
+async def test_the_grpc_status_is_in_the_entry(proxy, make, service):
+    service.answers = [grpc.StatusCode.NOT_FOUND]
+    async with through(proxy, make, service) as channel:
+        method = channel.unary_unary("/t.T/Unary")
+        assert await code_of(method(b"", timeout=DEADLINE_S)) == (grpc.StatusCode.NOT_FOUND, "as asked")
+        await method(b"", timeout=DEADLINE_S)
+    await proxy.until(lambda: len(proxy.entries) == 2)
+    assert [(entry.response_code, entry.grpc_status) for entry in proxy.entries] == [(200, "5"), (200, "0")]
+
+
+async def test_our_own_reply_is_one_that_grpc_understands(proxy, make):
+    async with through(proxy, make, None) as channel:
+        found = await code_of(channel.unary_unary("/t.T/Unary")(b"", timeout=DEADLINE_S))
+    assert found == (grpc.StatusCode.UNAVAILABLE, "no healthy upstream")
+    (entry,) = proxy.entries
+    assert (entry.response_code, entry.grpc_status, entry.response_flags) == (200, "14", "UH")
+
+
+async def test_grpc_codes_are_retried_as_the_policy_says(proxy, make, service):
+    service.answers = [grpc.StatusCode.UNAVAILABLE]
+    async with through(proxy, make, service, retry=RetryPolicy(2, ("unavailable",))) as channel:
+        assert await channel.unary_unary("/t.T/Unary")(b"hi", timeout=DEADLINE_S) == b"re:hi"
+    assert service.calls == 2
+
+
+async def test_the_clients_deadline_is_kept_by_the_proxy(proxy, make, service):
+    async with through(proxy, make, service) as channel:
+        found = await code_of(channel.unary_unary("/t.T/Hang")(b"", timeout=0.2))
+    assert found[0] is grpc.StatusCode.DEADLINE_EXCEEDED
+    await asyncio.wait_for(service.cancelled.wait(), DEADLINE_S)
+
+
+async def test_a_deadline_in_the_head_ends_the_call(proxy, connect, make):
+    origin = await proxy.origin()
+
+    async def respond(request, writer):
+        await asyncio.Event().wait()
+
+    origin.respond = respond
+    client = await connect(make.forward("c"), make.cluster("c", origin.port))
+    stream = client.ask(
+        b"POST", b"/t.T/Hang", end=False, content_type=b"application/grpc", grpc_timeout=b"50m"
+    )
+    client.codec.send_data(stream, b"\0\0\0\0\0", True)
+    await asyncio.wait_for(stream.done, DEADLINE_S)
+    assert stream.head.fields[b"grpc-status"] == b"4"
+    assert proxy.entries[0].response_flags == "DT"
+
+
+async def test_a_stream_the_server_resets_is_ur(proxy, connect, make):
+    resetting = await asyncio.get_running_loop().create_server(ResettingServer, "127.0.0.1", 0)
+    port = resetting.sockets[0].getsockname()[1]
+    client = await connect(make.forward("c"), make.cluster("c", port, http2=True))
+    assert (await client.get()).head.status == 503
+    resetting.close()
+    (entry,) = proxy.entries
+    assert entry.response_flags == "UR"
+    assert entry.response_code_details == "upstream_reset_before_response_started{remote_reset}"
+
+
+class ResettingServer(asyncio.Protocol):
+    """Answers every stream with RST_STREAM(INTERNAL_ERROR)."""
+
+    def __init__(self):
+        loop = asyncio.get_running_loop()
+        self.codec = Server(ResettingStream, Limits(), self.flush, loop.time)
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.codec.receive_data(data)
+        self.flush()
+
+    def flush(self):
+        self.transport.write(self.codec.take_output())
+
+
+class ResettingStream(Stream):
+    def head_received(self, message):
+        self.connection.reset(self, 2)

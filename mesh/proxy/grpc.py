@@ -1,0 +1,59 @@
+"""What gRPC says in HTTP/2's fields, and what the proxy says to gRPC clients. Pure.
+
+Sources: gRPC's "PROTOCOL-HTTP2" and "http-grpc-status-mapping" pages; Envoy's ``grpc/common.cc`` and
+``http/utility.cc`` (sendLocalReply): a reply of the proxy itself is a head that says the status, no trailers.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from mesh.http.h2.messages import StreamResponse
+from mesh.http.message import Request, Response
+from mesh.proxy.reply import Reply
+
+GRPC = b"application/grpc"
+_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
+_UNKNOWN = 2
+_UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
+_UNSAFE = re.compile(rb"[^ -$&-~]")
+
+
+def is_grpc(content_type: bytes | None) -> bool:
+    return content_type is not None and (
+        content_type == GRPC or content_type.startswith(b"application/grpc+")
+    )
+
+
+def grpc_reply(reply: Reply, request: Request) -> Reply:
+    """The reply as this request's client understands it: a gRPC client reads no HTTP status."""
+    if b"grpc-status" in dict(reply.fields) or not is_grpc(request.get(b"content-type")):
+        return reply
+    code = reply.grpc_status if reply.grpc_status is not None else _OF_HTTP.get(reply.status, _UNKNOWN)
+    fields = [field for field in reply.fields if field[0] != b"content-type"]
+    fields += [(b"content-type", GRPC), (b"grpc-status", b"%d" % code)]
+    if reply.body:
+        fields.append((b"grpc-message", _UNSAFE.sub(lambda found: b"%%%02X" % found[0][0], reply.body)))
+    return replace(reply, status=200, body=b"", fields=tuple(fields))
+
+
+def grpc_status(request: Request, response: Response | None, http_status: int) -> str:
+    """The status of a call for logs and metrics: said in trailers or head, else as HTTP's means; "": none."""
+    if not is_grpc(request.get(b"content-type")):
+        return ""
+    said = None
+    if response is not None:
+        if isinstance(response, StreamResponse):
+            said = dict(response.trailers).get(b"grpc-status")
+        said = said or response.fields.get(b"grpc-status")
+    if said is not None and said.strip().isdigit():
+        return said.strip().decode()
+    return str(_OF_HTTP.get(http_status, _UNKNOWN)) if http_status else ""
+
+
+def grpc_timeout_s(value: bytes) -> float | None:
+    """``100m`` -> 0.1; None for what is no timeout."""
+    found = _TIMEOUT.fullmatch(value.strip())
+    return int(found[1]) * _UNITS_S[found[2]] if found is not None else None
