@@ -21,6 +21,7 @@ PURE = (
     "mesh/proxy/balance.py",
     "mesh/proxy/outlier.py",
     "mesh/proxy/hash_policy.py",
+    "mesh/proxy/slow_start.py",
     "mesh/proxy/hash_table.py",
     "mesh/proxy/retry.py",
     "mesh/xds/codec/*.py",

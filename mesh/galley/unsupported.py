@@ -27,8 +27,6 @@ _OF_HTTP = (
 
 _OF_SETTINGS: dict[str, tuple[str, ...]] = {
     "loadBalancer.localityLbSetting": ANY,
-    "loadBalancer.warmupDurationSecs": ANY,
-    "loadBalancer.warmup": ANY,
     "outlierDetection.consecutiveErrors": ANY,
     "tls.mode": ("SIMPLE", "MUTUAL"),
     "tls.insecureSkipVerify": ANY,

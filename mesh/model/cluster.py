@@ -53,6 +53,16 @@ class OutlierDetection:
 
 
 @dataclass(frozen=True, slots=True)
+class SlowStart:
+    """A new endpoint's weight grows for ``window_s`` from ``minimum_percent`` of it: in proportion to time
+    with ``aggression`` 1, sooner with more."""
+
+    window_s: float
+    minimum_percent: float = 10.0
+    aggression: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class TcpKeepalive:
     """Probes of a silent connection; None leaves a value to the operating system. Whole seconds."""
 
@@ -76,6 +86,7 @@ class Cluster:
     name: str
     discovery: Discovery
     lb_policy: LbPolicy = "LEAST_REQUEST"
+    slow_start: SlowStart | None = None  # of ROUND_ROBIN and LEAST_REQUEST
     hash_table_size: int = 0  # RING_HASH: at least so many places; MAGLEV: a prime; 0 = Envoy's default
     connect_timeout_s: float = 10.0
     tls: UpstreamTls | None = None

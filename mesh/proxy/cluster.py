@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import lru_cache
 
-from mesh.model.cluster import Cluster
+from mesh.model.cluster import Cluster, SlowStart
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Locality
 from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.proxy.balance import BALANCERS, Balancer
@@ -18,6 +18,7 @@ from mesh.proxy.cluster_stats import ClusterStats
 from mesh.proxy.hash_table import TABLES, Table
 from mesh.proxy.http2_pool import make_pool
 from mesh.proxy.outlier import Detector, OutlierStats
+from mesh.proxy.slow_start import STEPS, is_warming, scaled_weight
 from mesh.proxy.strict_dns import StrictDns
 from mesh.proxy.timers import Timer
 from mesh.proxy.worker import Worker
@@ -32,6 +33,7 @@ class Host:
 
     __slots__ = (
         "active",
+        "added_at",
         "address",
         "connect_fail",
         "connections",
@@ -52,6 +54,7 @@ class Host:
     def __init__(self, endpoint: Endpoint, cluster: RuntimeCluster) -> None:
         self.address: Address = (endpoint.address, endpoint.port)
         self.text = f"{endpoint.address}:{endpoint.port}"
+        self.added_at = cluster.worker.loop.time()
         self.locality = Locality()
         self.priority = 0
         self.active = self.successes = self.errors = self.timeouts = 0
@@ -96,6 +99,7 @@ class RuntimeCluster:
         self.names_peers = False  # every endpoint's metadata says which workload it is
         self._next: Balancer[Host] | None = None
         self._dns: StrictDns | None = None
+        self._warming: Timer | None = None
         self._table: Table[Host] | None = None  # instead, with consistent hashing
         if model.load_assignment is not None:
             if model.discovery == "STRICT_DNS":
@@ -170,7 +174,21 @@ class RuntimeCluster:
         if healthy and policy in TABLES:
             self._table = TABLES[policy](healthy, self.model.hash_table_size)
         elif healthy:
+            if self.model.slow_start is not None:
+                self._warm_up(self.model.slow_start, healthy)
             self._next = BALANCERS[policy](healthy, self.worker.rng)
+
+    def _warm_up(self, slow_start: SlowStart, hosts: list[Host]) -> None:
+        """While somebody is new weights depend on age; they are looked at again until nobody is."""
+        now = self.worker.loop.time()
+        for host in hosts:
+            host.weight = scaled_weight(slow_start, max(host.endpoint.weight, 1), now - host.added_at)
+        warming = any(is_warming(slow_start, now - host.added_at) for host in hosts)
+        if self._warming is not None:
+            self._warming.callback = None
+        self._warming = None
+        if warming:
+            self._warming = self.worker.timers.after(slow_start.window_s / STEPS, self._balance)
 
     def drain(self) -> None:
         """The cluster is gone from the configuration, or replaced."""
@@ -178,8 +196,9 @@ class RuntimeCluster:
             self._dns.stop()
         for host in self.hosts.values():
             self._remove(host)
-        if self._checking is not None:
-            self._checking.callback = None
+        for timer in (self._checking, self._warming):
+            if timer is not None:
+                timer.callback = None
 
     def _make_detector(self) -> Detector | None:
         rules = self.model.outlier_detection

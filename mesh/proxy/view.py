@@ -108,7 +108,7 @@ def _endpoint(host: Host) -> EndpointView:
         port=host.address[1],
         health=host.endpoint.health,
         is_ejected=host.is_ejected,
-        weight=host.weight,
+        weight=max(host.endpoint.weight, 1),
         locality=host.locality,
         priority=host.priority,
         cx_active=len(host.pool.all),

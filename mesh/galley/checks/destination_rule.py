@@ -63,6 +63,10 @@ def _check_settings(policy: TrafficPolicy | PortTrafficPolicy, loc: Loc) -> Prob
 
 
 def _check_balancer(balancer: LoadBalancer, loc: Loc) -> Problems:
+    warmup = balancer.warmup
+    if warmup is not None and warmup.aggression is not None and warmup.aggression <= 0:
+        message = f"expected more than 0, got {warmup.aggression:g}"
+        yield Problem((*loc, "warmup", "aggression"), message)
     hashing = balancer.consistent_hash
     if hashing is None:
         return

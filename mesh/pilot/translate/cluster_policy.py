@@ -19,6 +19,7 @@ from mesh.model.cluster import (
     LbPolicy,
     OutlierDetection,
     RetryBudget,
+    SlowStart,
     TcpKeepalive,
 )
 from mesh.pilot.translate.destination_rule import Policy
@@ -50,7 +51,24 @@ def _balancing(policy: Policy) -> dict[str, Any]:
     lb_policy = _LB_POLICIES.get(simple or "", "LEAST_REQUEST")
     if lb_policy == "CLUSTER_PROVIDED":
         return {"lb_policy": lb_policy, "discovery": "ORIGINAL_DST"}
-    return {"lb_policy": lb_policy}
+    changes: dict[str, Any] = {"lb_policy": lb_policy}
+    if lb_policy in ("ROUND_ROBIN", "LEAST_REQUEST"):
+        changes["slow_start"] = _slow_start(balancer)
+    return changes
+
+
+def _slow_start(balancer: LoadBalancer) -> SlowStart | None:
+    """``warmupDurationSecs`` is the old way to say ``warmup.duration``."""
+    warmup = balancer.warmup
+    if warmup is None:
+        duration_s = balancer.warmup_duration_secs
+        return SlowStart(duration_s) if duration_s is not None else None
+    minimum, aggression = warmup.minimum_percent, warmup.aggression
+    return SlowStart(
+        warmup.duration,
+        minimum if minimum is not None else 10.0,
+        aggression if aggression is not None else 1.0,
+    )
 
 
 def _consistent_hash(hashing: ConsistentHash) -> dict[str, Any]:

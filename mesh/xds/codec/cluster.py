@@ -9,7 +9,15 @@ from envoy.config.core.v3 import protocol_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf import struct_pb2
 
-from mesh.model.cluster import CircuitBreaker, Cluster, Discovery, LbPolicy, RetryBudget, TcpKeepalive
+from mesh.model.cluster import (
+    CircuitBreaker,
+    Cluster,
+    Discovery,
+    LbPolicy,
+    RetryBudget,
+    SlowStart,
+    TcpKeepalive,
+)
 from mesh.model.names import ISTIO_METADATA
 from mesh.model.tls import UpstreamTls
 from mesh.xds.codec.endpoint import TLS_MODE, decode_assignment, encode_assignment
@@ -35,6 +43,11 @@ _KEEPALIVE: Final = (
     ("keepalive_time", "time_s"),
     ("keepalive_interval", "interval_s"),
 )
+_SLOW_START: Final[dict[str, str]] = {
+    "ROUND_ROBIN": "round_robin_lb_config",
+    "LEAST_REQUEST": "least_request_lb_config",
+}
+_AGGRESSION_KEY: Final = "slow_start.aggression"  # Envoy wants a name by which an operator may override it
 _LIMITS: Final = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
 
 
@@ -55,6 +68,8 @@ def encode_cluster(cluster: Cluster) -> Any:
         message.dns_lookup_family = cluster_pb2.Cluster.V4_ONLY
     if cluster.load_assignment is not None:
         message.load_assignment.CopyFrom(encode_assignment(cluster.load_assignment))
+    if cluster.slow_start is not None:
+        _encode_slow_start(cluster, cluster.slow_start, message)
     if cluster.hash_table_size:
         _encode_table_size(cluster, message)
     if cluster.tcp_keepalive is not None:
@@ -78,6 +93,7 @@ def decode_cluster(message: Any) -> Cluster:
         name=message.name,
         discovery=_DISCOVERY_OF.get(message.type, "STATIC"),
         lb_policy=_LB_POLICY_OF.get(message.lb_policy, "ROUND_ROBIN"),
+        slow_start=_decode_slow_start(message),
         hash_table_size=_decode_table_size(message),
         connect_timeout_s=seconds(message.connect_timeout),
         tls=tls,
@@ -154,6 +170,26 @@ def _decode_transport(message: Any) -> tuple[UpstreamTls | None, bool]:
     if message.HasField("transport_socket"):
         return decode_upstream(message.transport_socket), False
     return None, False
+
+
+def _encode_slow_start(cluster: Cluster, slow_start: SlowStart, message: Any) -> None:
+    if cluster.lb_policy not in _SLOW_START:
+        raise Rejected(f"cluster {cluster.name}: slow_start: needs ROUND_ROBIN or LEAST_REQUEST")
+    config = getattr(message, _SLOW_START[cluster.lb_policy]).slow_start_config
+    config.slow_start_window.CopyFrom(duration(slow_start.window_s))
+    config.min_weight_percent.value = slow_start.minimum_percent
+    config.aggression.default_value = slow_start.aggression
+    config.aggression.runtime_key = _AGGRESSION_KEY
+
+
+def _decode_slow_start(message: Any) -> SlowStart | None:
+    kind = message.WhichOneof("lb_config")
+    if kind not in _SLOW_START.values() or not getattr(message, kind).HasField("slow_start_config"):
+        return None
+    config = getattr(message, kind).slow_start_config
+    return SlowStart(
+        seconds(config.slow_start_window), config.min_weight_percent.value, config.aggression.default_value
+    )
 
 
 def _encode_table_size(cluster: Cluster, message: Any) -> None:

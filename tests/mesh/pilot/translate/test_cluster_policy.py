@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from mesh.galley.api.traffic_policy import TrafficPolicy
-from mesh.model.cluster import UNLIMITED, CircuitBreaker, Cluster, OutlierDetection, RetryBudget, TcpKeepalive
+from mesh.model.cluster import (
+    UNLIMITED,
+    CircuitBreaker,
+    Cluster,
+    OutlierDetection,
+    RetryBudget,
+    SlowStart,
+    TcpKeepalive,
+)
 from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import Policy
 
@@ -85,3 +93,10 @@ def test_a_retry_budget_has_istios_defaults() -> None:
     assert shaped(retryBudget={}).circuit_breaker.retry_budget == RetryBudget(20.0, 3)
     said = shaped(retryBudget={"percent": 0.0, "minRetryConcurrency": 0})
     assert said.circuit_breaker.retry_budget == RetryBudget(0.0, 0)
+
+
+def test_warming_up() -> None:
+    assert shaped(loadBalancer={"warmupDurationSecs": "30s"}).slow_start == SlowStart(30.0)
+    warmup = {"duration": "1m", "minimumPercent": 20.0, "aggression": 2.0}
+    assert shaped(loadBalancer={"simple": "ROUND_ROBIN", "warmup": warmup}).slow_start == SlowStart(60, 20, 2)
+    assert shaped(loadBalancer={"simple": "RANDOM", "warmup": warmup}).slow_start is None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from mesh.model.cluster import CircuitBreaker, Cluster, OutlierDetection, TcpKeepalive
+from mesh.model.cluster import CircuitBreaker, Cluster, OutlierDetection, SlowStart, TcpKeepalive
 from mesh.xds.codec.codec import encode
 
 CLUSTERS = (
     Cluster("outlier", "EDS", outlier_detection=OutlierDetection(), panic_threshold=40),
     Cluster("outlier-apart", "EDS", outlier_detection=OutlierDetection(0, 3, True, 7, 1.0, 0.1, 100)),
     Cluster("pool", "EDS", circuit_breaker=CircuitBreaker(1, 2, 3, 4), max_connection_duration_s=60.0),
-    Cluster("ring", "EDS", "RING_HASH", 2048),
-    Cluster("maglev", "EDS", "MAGLEV", 65537),
+    Cluster("slow", "EDS", "LEAST_REQUEST", SlowStart(30.0)),
+    Cluster("slow-in-turn", "EDS", "ROUND_ROBIN", SlowStart(30.0, 0.0, 2.0)),
+    Cluster("ring", "EDS", "RING_HASH", hash_table_size=2048),
+    Cluster("maglev", "EDS", "MAGLEV", hash_table_size=65537),
     Cluster("keepalive", "EDS", tcp_keepalive=TcpKeepalive(3, 60, None)),
 )
 

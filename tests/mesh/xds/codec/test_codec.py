@@ -19,6 +19,7 @@ from mesh.model.cluster import (
     LbPolicy,
     OutlierDetection,
     RetryBudget,
+    SlowStart,
     TcpKeepalive,
 )
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Health, Locality, LocalityEndpoints
@@ -105,6 +106,12 @@ secured = st.one_of(st.tuples(st.none(), st.just(False)), st.tuples(upstream_tls
 balancing = st.one_of(
     st.fixed_dictionaries({"lb_policy": choice(LbPolicy)}),
     st.fixed_dictionaries({"lb_policy": st.sampled_from(("RING_HASH", "MAGLEV")), "hash_table_size": count}),
+    st.fixed_dictionaries(
+        {
+            "lb_policy": st.sampled_from(("ROUND_ROBIN", "LEAST_REQUEST")),
+            "slow_start": st.builds(SlowStart, positive, percentage, positive),
+        }
+    ),
 )
 cluster = st.builds(
     lambda kind, assigned, secured, speaks, balancing, **rest: Cluster(
