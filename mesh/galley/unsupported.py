@@ -35,8 +35,11 @@ _OF_SETTINGS: dict[str, tuple[str, ...]] = {
 _OF_POLICY = ("tunnel", "proxyProtocol")
 
 UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
-    ("VirtualService", "spec.tcp"): ANY,
-    ("VirtualService", "spec.tls"): ANY,
+    **{
+        ("VirtualService", f"spec.{rules}.*.match.*.{field}"): ANY
+        for rules in ("tcp", "tls")
+        for field in ("destinationSubnets", "sourceSubnet")
+    },
     **{("VirtualService", f"{_HTTP}.{field}"): ANY for field in _OF_HTTP},
     ("DestinationRule", "spec.exportTo"): ANY,
     ("DestinationRule", "spec.workloadSelector"): ANY,

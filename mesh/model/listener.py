@@ -34,13 +34,19 @@ class HttpConnectionManager:
 
 @dataclass(frozen=True, slots=True)
 class TcpProxy:
-    """Bytes to a cluster, unread."""
+    """Bytes to a cluster, unread: always one, or one of several by weight (then ``cluster`` is "")."""
 
     stat_prefix: str
     cluster: str
     access_logs: tuple[AccessLog, ...] = ()
     idle_timeout_s: float = 3600.0  # without a byte either way; 0 = none
     max_connection_duration_s: float = 0.0  # 0 = unlimited
+    weighted_clusters: tuple[tuple[str, int], ...] = ()  # (name, share of the sum), shares above 0
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Every cluster it may choose."""
+        return tuple(name for name, _ in self.weighted_clusters) or (self.cluster,)
 
 
 NetworkFilter = HttpConnectionManager | TcpProxy

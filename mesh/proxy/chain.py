@@ -58,7 +58,7 @@ class RuntimeChain:
                     connection.adopt(chain, handler)
                     return
             elif isinstance(connection, TcpConnection):
-                if handler.model.cluster == connection.handler.model.cluster:
+                if connection.cluster_name in handler.model.clusters:
                     connection.adopt(chain, handler)
                     return
         connection.drain()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mesh.model.access_log_entry import AccessLogEntry
@@ -41,6 +42,16 @@ class TcpHandler:
             f"tcp.{model.stat_prefix}.max_downstream_connection_duration"
         )
 
+        names = model.weighted_clusters or ((model.cluster, 1),)
+        self._names = [name for name, _ in names]
+        self._shares = list(accumulate(weight for _, weight in names))
+
+    def choose(self) -> str:
+        """The cluster of the next connection."""
+        if len(self._names) == 1:
+            return self._names[0]
+        return self.worker.rng.choices(self._names, cum_weights=self._shares)[0]
+
 
 class _UpstreamHalf(Half):
     def __init__(self, principal: str) -> None:
@@ -56,6 +67,7 @@ class TcpConnection(Half):
         self.handler = handler
         self.info = info
         self.chain = chain
+        self.cluster_name = handler.choose()
         self.cluster: RuntimeCluster | None = None
         self.host: Host | None = None
         self.started = time.monotonic()
@@ -73,7 +85,7 @@ class TcpConnection(Half):
         self.chain.live.add(self)
         handler = self.handler
         handler.cx_total.value += 1
-        cluster = self.cluster = handler.worker.clusters.get(handler.model.cluster)
+        cluster = self.cluster = handler.worker.clusters.get(self.cluster_name)
         if cluster is None:
             handler.cx_no_route.value += 1
             self._give_up(NO_CLUSTER)
@@ -156,7 +168,7 @@ class TcpConnection(Half):
             bytes_received=self.bytes_received,
             bytes_sent=sent,
             upstream_host=self.host.text if self.host is not None else "",
-            upstream_cluster=self.handler.model.cluster,
+            upstream_cluster=self.cluster_name,
             downstream_local_address=info.local_text,
             downstream_remote_address=info.remote_text,
             requested_server_name=info.server_name,

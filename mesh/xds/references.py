@@ -40,7 +40,7 @@ def clusters_of_listener(listener: Listener) -> frozenset[str]:
     names: set[str] = set()
     for network_filter in network_filters(listener):
         if not isinstance(network_filter, HttpConnectionManager):
-            names.add(network_filter.cluster)
+            names.update(network_filter.clusters)
         elif network_filter.route_config is not None:
             names |= clusters_of_route(network_filter.route_config)
     return frozenset(names)

@@ -4,6 +4,8 @@ assemble             the whole answer
 listeners            inbound and outbound
 inbound              what comes to the application: chains by port and mTLS mode
 outbound             what the application sends
+outbound_tcp         ... in bytes, by address and by SNI
+l4_route             ... as ``tcp`` and ``tls`` rules say
 filters              what differs between the two engines
 routes               route configurations and virtual hosts
 virtual_service      which VirtualService governs a host, its rules as routes

@@ -9,20 +9,14 @@ NONE: one HTTP proxy listener, which the application is pointed to; it carries H
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 from mesh.model import names
-from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener, TcpProxy
-from mesh.model.node import Node, ServicePort
-from mesh.pilot.services import Service, is_http
+from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener
+from mesh.model.node import Node
 from mesh.pilot.translate import filters
-from mesh.pilot.translate.destination_rule import Policy, policy_for, rule_for
 from mesh.pilot.translate.inbound import ANY_ADDRESS
-from mesh.pilot.translate.routes import outbound_http_ports
+from mesh.pilot.translate.outbound_tcp import l4_listeners, proxy_to, unknown_cluster
+from mesh.pilot.translate.routes import outbound_http_ports, viewpoint
 from mesh.pilot.world import World
-
-_TLS = ("TLS", "HTTPS")
 
 
 def outbound_listeners(world: World, node: Node) -> tuple[Listener, ...]:
@@ -31,10 +25,9 @@ def outbound_listeners(world: World, node: Node) -> tuple[Listener, ...]:
         return (_http(node, node.address, names.OUTBOUND_PORT, names.HTTP_PROXY_ROUTE, bind=True),)
     http_ports = outbound_http_ports(world, node)
     http = (_http(node, ANY_ADDRESS, port, names.outbound_route(port), bind=False) for port in http_ports)
-    namespace = node.namespace
-    tcp = world.shared(("tcp listeners", namespace), lambda: tuple(_tcp_listeners(world, namespace)))
-    sni = world.shared("SNI listeners", lambda: tuple(_sni_listeners(world)))
-    return _virtual_outbound(world), *http, *tcp, *(one for one in sni if one.port not in http_ports)
+    raw = world.shared(("L4 listeners", *viewpoint(world, node)), lambda: tuple(l4_listeners(world, node)))
+    own = (one for one in raw if one.address != ANY_ADDRESS or one.port not in http_ports)
+    return _virtual_outbound(world), *http, *own
 
 
 def _virtual_outbound(world: World) -> Listener:
@@ -43,10 +36,10 @@ def _virtual_outbound(world: World) -> Listener:
         names.VIRTUAL_OUTBOUND,
         ANY_ADDRESS,
         names.OUTBOUND_PORT,
-        (FilterChain("virtualOutbound-blackhole", _proxy_to(names.BLACK_HOLE_CLUSTER), loop),),
+        (FilterChain("virtualOutbound-blackhole", proxy_to(names.BLACK_HOLE_CLUSTER), loop),),
         direction="OUTBOUND",
         use_original_dst=True,
-        default_filter_chain=FilterChain("virtualOutbound", _proxy_to(unknown_cluster(world))),
+        default_filter_chain=FilterChain("virtualOutbound", proxy_to(unknown_cluster(world))),
     )
 
 
@@ -61,73 +54,3 @@ def _http(node: Node, address: str, port: int, route_name: str, bind: bool) -> L
     return Listener(
         name, address, port, (FilterChain(name, manager),), direction="OUTBOUND", bind_to_port=bind
     )
-
-
-def _tcp_listeners(world: World, client_namespace: str) -> Iterator[Listener]:
-    """One for each address of each TCP service; the first service (by host) that has an address keeps it."""
-    taken: set[str] = set()
-    for service in world.services:
-        rule = rule_for(world.config.destination_rules, service, client_namespace)
-        for port in service.ports:
-            for address in _addresses(service, port):
-                name = names.listener(address, port.number)
-                if name not in taken:
-                    taken.add(name)
-                    yield _tcp(name, address, service, port, policy_for(rule, None, port.number))
-
-
-def _addresses(service: Service, port: ServicePort) -> list[str]:
-    """The addresses callers get from DNS: the service's own, else its workloads'."""
-    if is_http(port):
-        return []
-    workloads = {one.node.address for one in service.instances if one.target(port.number) == port.number}
-    return sorted({*service.addresses, *workloads})
-
-
-def _tcp(name: str, address: str, service: Service, port: ServicePort, policy: Policy) -> Listener:
-    """The client's side of a connection obeys the same limits of time as the server's."""
-    proxy = _proxy_to(names.outbound_cluster(port.number, "", service.host))
-    pool = policy.connection_pool.tcp if policy.connection_pool is not None else None
-    if pool is not None and pool.idle_timeout is not None:
-        proxy = replace(proxy, idle_timeout_s=pool.idle_timeout)
-    if pool is not None and pool.max_connection_duration is not None:
-        proxy = replace(proxy, max_connection_duration_s=pool.max_connection_duration)
-    chain = FilterChain(name, proxy)
-    return Listener(name, address, port.number, (chain,), direction="OUTBOUND", bind_to_port=False)
-
-
-def unknown_cluster(world: World) -> str:
-    """Where bytes go that are meant for nothing the mesh knows (outbound traffic policy)."""
-    return names.BLACK_HOLE_CLUSTER if world.registry_only else names.PASSTHROUGH_CLUSTER
-
-
-def _sni_listeners(world: World) -> Iterator[Listener]:
-    """One a TLS port of ServiceEntries without addresses: only the SNI can tell their hosts apart."""
-    hosts: dict[int, list[str]] = {}
-    for service in world.services:
-        for port in service.ports:
-            if service.entry is not None and not service.addresses and port.protocol in _TLS:
-                hosts.setdefault(port.number, []).append(service.host)
-    for number in sorted(hosts):
-        chains = tuple(_sni_chain(number, host) for host in sorted(hosts[number]))
-        name = names.listener(ANY_ADDRESS, number)
-        yield Listener(
-            name,
-            ANY_ADDRESS,
-            number,
-            chains,
-            direction="OUTBOUND",
-            bind_to_port=False,
-            inspect_tls=True,
-            default_filter_chain=FilterChain(f"{name}_unknown", _proxy_to(unknown_cluster(world))),
-        )
-
-
-def _sni_chain(number: int, host: str) -> FilterChain:
-    cluster = names.outbound_cluster(number, "", host)
-    match = FilterChainMatch(transport_protocol="tls", server_names=(host,))
-    return FilterChain(cluster, _proxy_to(cluster), match)
-
-
-def _proxy_to(cluster: str) -> TcpProxy:
-    return TcpProxy(cluster, cluster)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 
+from mesh.galley.api.http_route import HttpMatch
+from mesh.galley.api.virtual_service import L4Match
 from mesh.model import names
 from mesh.model.node import DOMAIN, Node
 from mesh.model.route import (
@@ -37,7 +39,7 @@ _BLOCK_ALL = VirtualHost("block_all", ("*",), (Route(RouteMatch(), DirectRespons
 
 def routes(world: World, node: Node) -> tuple[RouteConfiguration, ...]:
     """Every route configuration of one proxy, sorted by name."""
-    hosts = world.shared(("routes", *_viewpoint(world, node)), lambda: tuple(_hosts_by_name(world, node)))
+    hosts = world.shared(("routes", *viewpoint(world, node)), lambda: tuple(_hosts_by_name(world, node)))
     headers = filters.outbound_request_headers(node)
     return tuple(RouteConfiguration(name, found, request_headers=headers) for name, found in hosts)
 
@@ -47,15 +49,19 @@ def outbound_http_ports(world: World, node: Node) -> tuple[int, ...]:
     return tuple(sorted({target.port for target in _targets(world, node)}))
 
 
-def _viewpoint(world: World, node: Node) -> tuple[Hashable, ...]:
-    """All of a node that its routes depend on: of its labels only those some rule asks for."""
+def viewpoint(world: World, node: Node) -> tuple[Hashable, ...]:
+    """All of a node that its rules depend on: of its labels only those some rule asks for."""
     keys = world.shared("source labels", lambda: _asked_labels(world))
     return node.namespace, node.interception, tuple(node.labels.get(key) for key in keys)
 
 
 def _asked_labels(world: World) -> tuple[str, ...]:
-    rules = (rule for one in world.config.virtual_services for rule in one.spec.http)
-    return tuple(sorted({key for rule in rules for entry in rule.match for key in entry.source_labels}))
+    specs = [one.spec for one in world.config.virtual_services]
+    entries: list[HttpMatch | L4Match] = []
+    entries += [entry for spec in specs for rule in spec.http for entry in rule.match]
+    entries += [entry for spec in specs for rule in spec.tcp for entry in rule.match]
+    entries += [entry for spec in specs for rule in spec.tls for entry in rule.match]
+    return tuple(sorted({key for entry in entries for key in entry.source_labels}))
 
 
 def _hosts_by_name(world: World, node: Node) -> Iterator[tuple[str, tuple[VirtualHost, ...]]]:

@@ -94,10 +94,11 @@ def _bindings(world: World, client_namespace: str) -> Sequence[tuple[str, Virtua
 
 def _binds(virtual_service: VirtualService, client_namespace: str) -> bool:
     spec = virtual_service.spec
-    return bool(spec.http) and spec.in_mesh and _is_exported(virtual_service, client_namespace)
+    return bool(spec.http) and spec.in_mesh and is_exported(virtual_service, client_namespace)
 
 
-def _is_exported(virtual_service: VirtualService, client_namespace: str) -> bool:
+def is_exported(virtual_service: VirtualService, client_namespace: str) -> bool:
+    """Whether callers of that namespace see it (``exportTo``)."""
     namespace = virtual_service.metadata.namespace
     to = {namespace if one == "." else one for one in virtual_service.spec.export_to}
     return not to or "*" in to or client_namespace in to

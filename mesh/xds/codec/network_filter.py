@@ -108,10 +108,14 @@ def _encode_tcp_proxy(proxy: TcpProxy) -> Any:
     logs = [encode_tcp_log(log) for log in proxy.access_logs]
     message = tcp_proxy_pb2.TcpProxy(
         stat_prefix=proxy.stat_prefix,
-        cluster=proxy.cluster,
         access_log=logs,
         idle_timeout=duration(proxy.idle_timeout_s),
     )
+    if proxy.weighted_clusters:
+        for name, weight in proxy.weighted_clusters:
+            message.weighted_clusters.clusters.add(name=name, weight=weight)
+    else:
+        message.cluster = proxy.cluster
     if proxy.max_connection_duration_s:
         message.max_downstream_connection_duration.CopyFrom(duration(proxy.max_connection_duration_s))
     return message
@@ -124,4 +128,5 @@ def _decode_tcp_proxy(message: Any) -> TcpProxy:
         tuple(map(decode_log, message.access_log)),
         seconds(message.idle_timeout),
         seconds(message.max_downstream_connection_duration),
+        tuple((one.name, one.weight) for one in message.weighted_clusters.clusters),
     )

@@ -1,6 +1,8 @@
 """Bytes through the proxy: half-close, refusals, the original destination, hand-off, the loop guard."""
 
 import asyncio
+import ssl
+from functools import partial
 
 import pytest
 
@@ -204,3 +206,64 @@ async def test_a_connection_is_closed_when_its_time_is_over(proxy, make, reverse
     assert await client.closed() == b""
     name = "tcp.tcp.max_downstream_connection_duration"
     assert proxy.worker.stats.counter(name).value == 1
+
+
+@pytest.fixture
+async def server():
+    """server(serve) -> the port of a server of its own."""
+    servers = []
+
+    async def start(serve):
+        servers.append(await asyncio.start_server(serve, HOST, 0))
+        return servers[-1].sockets[0].getsockname()[1]
+
+    yield start
+    for each in servers:
+        each.close()
+
+
+async def test_connections_are_shared_by_weight_and_stay_while_their_cluster_does(proxy, make, server):
+    async def serve(name, reader, writer):
+        writer.write(name + b"\n")
+        await reader.read()
+        writer.close()
+
+    ports = [await server(partial(serve, name)) for name in (b"a", b"b")]
+    clusters = tuple(make.cluster(name, port) for name, port in zip("ab", ports, strict=True))
+    port = make.free_port()
+
+    def weighted(*shares):
+        chain = FilterChain("tcp", TcpProxy("tcp", "", weighted_clusters=shares))
+        return Resources(clusters, listeners=(Listener("l", HOST, port, (chain,)),))
+
+    proxy.config.apply(weighted(("a", 3), ("b", 1)))
+    clients = [await proxy.client(port) for _ in range(40)]
+    greeted = [(await client.reader.readline()).strip() for client in clients]
+    assert 20 <= greeted.count(b"a") < 40
+    proxy.config.apply(weighted(("b", 1)))
+    for client, name in zip(clients, greeted, strict=True):
+        if name == b"a":
+            assert await client.closed() == b""
+    assert len(proxy.config.listeners["l"].chains["tcp"].live) == greeted.count(b"b")
+
+
+async def test_sni_leads_tls_through_unopened(proxy, make, server):
+    """The client's TLS ends at the server that its SNI names: the proxy has no part in it."""
+    seen = []
+
+    async def serve(reader, writer):
+        seen.append(await reader.read(5))
+        writer.close()
+
+    clusters = (make.cluster("a", await server(serve)),)
+    port = make.free_port()
+    chain = tcp_chain("a", FilterChainMatch(transport_protocol="tls", server_names=("a.example.com",)))
+    proxy.config.apply(
+        Resources(clusters, listeners=(Listener("l", HOST, port, (chain,), inspect_tls=True),))
+    )
+    context = ssl.create_default_context()
+    for name, reached in (("a.example.com", 1), ("b.example.com", 1)):
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await asyncio.open_connection(HOST, port, ssl=context, server_hostname=name)
+        await proxy.until(lambda reached=reached: len(seen) == reached)
+    assert seen[0][:2] == b"\x16\x03"

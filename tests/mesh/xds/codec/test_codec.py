@@ -279,7 +279,16 @@ manager = st.builds(
     idle_timeout_s=duration,
     max_request_headers_kb=st.integers(1, 8192),
 )
-network_filter = st.one_of(manager, st.builds(TcpProxy, word, word, several(access_log), duration, duration))
+weights = st.lists(st.tuples(word, st.integers(1, 100)), min_size=1, max_size=3).map(tuple)
+tcp_proxy = st.builds(
+    lambda clusters, **rest: TcpProxy(cluster=clusters[0], weighted_clusters=clusters[1], **rest),
+    st.one_of(st.tuples(word, st.just(())), st.tuples(st.just(""), weights)),
+    stat_prefix=word,
+    access_logs=several(access_log),
+    idle_timeout_s=duration,
+    max_connection_duration_s=duration,
+)
+network_filter = st.one_of(manager, tcp_proxy)
 chain_match = st.builds(
     FilterChainMatch, maybe(port), st.sampled_from(("", "tls", "raw_buffer")), several(word), several(word)
 )

@@ -1,0 +1,106 @@
+"""Where connections go that are only bytes: a VirtualService's ``tcp`` and ``tls`` rules.
+
+The first rule that is about the port and the caller counts. ``tls`` rules choose by SNI, for ports whose
+protocol is TLS or HTTPS; ``tcp`` rules choose for all other bytes. No rule: the service itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from mesh.galley.api.virtual_service import MESH_GATEWAY, L4Match, RouteDestination, VirtualService
+from mesh.model import names
+from mesh.model.listener import TcpProxy
+from mesh.model.node import Node, ServicePort
+from mesh.pilot.services import Service
+from mesh.pilot.translate.destination import Target, cluster_of
+from mesh.pilot.translate.destination_rule import Policy
+from mesh.pilot.translate.hosts import in_full, most_specific
+from mesh.pilot.translate.virtual_service import is_exported
+from mesh.pilot.world import World
+
+_ALWAYS = L4Match()
+
+
+def tcp_proxy(world: World, node: Node, service: Service, port: ServicePort, policy: Policy) -> TcpProxy:
+    """Bytes to a port of the service, as the ``tcp`` rules say."""
+    proxy = _limited(names.outbound_cluster(port.number, "", service.host), policy)
+    for virtual_service in _governing(world, node, service.host):
+        for rule in virtual_service.spec.tcp:
+            if any(_holds_for(entry, node, port.number) for entry in rule.match or (_ALWAYS,)):
+                return _towards(world, service, port, virtual_service, rule.route, proxy)
+    return proxy
+
+
+def sni_proxies(
+    world: World, node: Node, service: Service, port: ServicePort, policy: Policy
+) -> Iterator[tuple[tuple[str, ...], TcpProxy]]:
+    """(server names, where TLS for them goes) by the ``tls`` rules, in their order."""
+    proxy = _limited(names.outbound_cluster(port.number, "", service.host), policy)
+    for virtual_service in _governing(world, node, service.host):
+        for rule in virtual_service.spec.tls:
+            for entry in rule.match:
+                if _holds_for(entry, node, port.number):
+                    hosts = tuple(host.lower() for host in entry.sni_hosts)
+                    yield hosts, _towards(world, service, port, virtual_service, rule.route, proxy)
+
+
+def _limited(cluster: str, policy: Policy) -> TcpProxy:
+    """The client's side of a connection obeys the same limits of time as the server's."""
+    proxy = TcpProxy(cluster, cluster)
+    pool = policy.connection_pool.tcp if policy.connection_pool is not None else None
+    if pool is not None and pool.idle_timeout is not None:
+        proxy = replace(proxy, idle_timeout_s=pool.idle_timeout)
+    if pool is not None and pool.max_connection_duration is not None:
+        proxy = replace(proxy, max_connection_duration_s=pool.max_connection_duration)
+    return proxy
+
+
+def _towards(
+    world: World,
+    service: Service,
+    port: ServicePort,
+    virtual_service: VirtualService,
+    route: Sequence[RouteDestination],
+    proxy: TcpProxy,
+) -> TcpProxy:
+    """A lone destination has all the weight; of several, those without any get nothing."""
+    target, namespace = Target(service.host, port.number, service), virtual_service.metadata.namespace
+    found = [
+        (cluster_of(world, target, namespace, one.destination), one.weight)
+        for one in route
+        if one.weight or len(route) == 1
+    ]
+    if len(found) == 1:
+        return replace(proxy, cluster=found[0][0])
+    return replace(proxy, cluster="", weighted_clusters=tuple(found))
+
+
+def _governing(world: World, node: Node, host: str) -> list[VirtualService]:
+    """The VirtualService with such rules that the caller obeys for a full host name: one or none."""
+    bound = world.shared(("L4 virtual services", node.namespace), lambda: _bindings(world, node.namespace))
+    return most_specific(host, bound)[:1]
+
+
+def _bindings(world: World, client_namespace: str) -> list[tuple[str, VirtualService]]:
+    """The preferred first: those of the caller's own namespace."""
+    found = [
+        one
+        for one in world.config.virtual_services
+        if (one.spec.tcp or one.spec.tls) and one.spec.in_mesh and is_exported(one, client_namespace)
+    ]
+    found.sort(key=lambda one: one.metadata.namespace != client_namespace)
+    return [(in_full(host, one.metadata.namespace), one) for one in found for host in one.spec.hosts]
+
+
+def _holds_for(entry: L4Match, node: Node, port: int) -> bool:
+    """Whether this caller's connections to that port match. Subnets are not served: galley says so."""
+    return (
+        not entry.destination_subnets
+        and not entry.source_subnet
+        and (not entry.gateways or MESH_GATEWAY in entry.gateways)
+        and (entry.port is None or entry.port == port)
+        and (not entry.source_namespace or entry.source_namespace == node.namespace)
+        and all(node.labels.get(key) == value for key, value in entry.source_labels.items())
+    )
