@@ -20,9 +20,10 @@ class Finding:
 
 
 def check_references(snapshot: ConfigSnapshot) -> tuple[Finding, ...]:
-    """Missing subsets (errors), and hosts or workloads claimed twice (warnings)."""
+    """Missing subsets (errors), delegates, and hosts or workloads claimed twice (warnings)."""
     return (
         *_missing_subsets(snapshot),
+        *_missing_delegates(snapshot),
         *_contested_hosts(snapshot),
         *_contested_rules(snapshot),
         *_contested_policies(snapshot),
@@ -66,6 +67,29 @@ def _missing_subsets(snapshot: ConfigSnapshot) -> Iterator[Finding]:
             if destination.subset and destination.subset not in known.get(rule_host, set()):
                 message = _missing(destination.subset, rule_host, known)
                 yield Finding(_key(service), Problem((*loc, "subset"), message))
+
+
+def _missing_delegates(snapshot: ConfigSnapshot) -> Iterator[Finding]:
+    """Rules whose delegate is not there serve nothing; delegates that nobody names are never in force."""
+    delegates = {_names(one): one for one in snapshot.virtual_services if not one.spec.hosts}
+    named: set[tuple[str, str]] = set()
+    for service in snapshot.virtual_services:
+        for index, rule in enumerate(service.spec.http):
+            if rule.delegate is None:
+                continue
+            wanted = rule.delegate.namespace or service.metadata.namespace, rule.delegate.name
+            named.add(wanted)
+            if wanted not in delegates:
+                message = f"missing delegate: no VirtualService {'/'.join(wanted)} without hosts"
+                yield Finding(_key(service), Problem(("spec", "http", index, "delegate"), message, "warning"))
+    for names, service in delegates.items():
+        if names not in named:
+            message = "no host, and no VirtualService delegates to it: it is not in force"
+            yield Finding(_key(service), Problem(("spec",), message, "warning"))
+
+
+def _names(service: VirtualService) -> tuple[str, str]:
+    return service.metadata.namespace, service.metadata.name
 
 
 def _governing(host: str, known: Iterable[str]) -> str:

@@ -19,7 +19,6 @@ _SETTINGS = (*_POLICIES, *(f"{policy}.portLevelSettings.*" for policy in _POLICI
 
 _OF_HTTP = (
     "match.*.statPrefix",
-    "delegate",
     "retries.retryRemoteLocalities",
     "fault.delay.exponentialDelay",
     "fault.abort.http2Error",

@@ -25,9 +25,17 @@ def check_virtual_service(service: VirtualService) -> Problems:
 
 
 def _check_hosts(service: VirtualService) -> Problems:
-    hosts = service.spec.hosts
-    if not hosts:
-        yield Problem(("spec", "hosts"), "expected at least one host, got none")
+    """One without hosts is a delegate: rules that others take over, with nothing beside them."""
+    hosts, spec = service.spec.hosts, service.spec
+    if not hosts and (spec.gateways or spec.tls or spec.tcp or not spec.http):
+        yield Problem(
+            ("spec", "hosts"), "expected at least one host, got none (a delegate has only http rules)"
+        )
+    for index, rule in enumerate(spec.http):
+        if rule.delegate is not None and not hosts:
+            yield Problem(
+                ("spec", "http", index, "delegate"), "expected no delegate: a delegate has none itself"
+            )
     for index, host in enumerate(hosts):
         at: Loc = ("spec", "hosts", index)
         yield from check_host(host, at, wildcard=True, address=True)

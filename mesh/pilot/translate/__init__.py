@@ -9,6 +9,7 @@ l4_route             ... as ``tcp`` and ``tls`` rules say
 filters              what differs between the two engines
 routes               route configurations and virtual hosts
 virtual_service      which VirtualService governs a host, its rules as routes
+delegate             rules that another VirtualService has the routes of
 match                one match entry
 action               forward by weight, redirect, direct response
 destination          which cluster a destination means

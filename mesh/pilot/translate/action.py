@@ -38,7 +38,7 @@ def service_forward(target: Target, name: str) -> Route:
 
 
 def action(world: World, target: Target, namespace: str, rule: HttpRoute, options: Options) -> Action | None:
-    """The rule's action, None when it has none that is served (galley says so of ``delegate``).
+    """The rule's action, None when it has none.
 
     Its short host names are services of ``namespace``, the VirtualService's.
     """

@@ -11,6 +11,7 @@ from mesh.model.node import Node
 from mesh.model.route import Action, Route
 from mesh.pilot.translate.action import action, service_forward
 from mesh.pilot.translate.cors import cors
+from mesh.pilot.translate.delegate import expand
 from mesh.pilot.translate.destination import Target
 from mesh.pilot.translate.fault import fault, script
 from mesh.pilot.translate.headers import mutation
@@ -55,9 +56,9 @@ def routes_to(
 
 
 def _rules(world: World, node: Node, target: Target, virtual_service: VirtualService) -> Iterator[Route]:
-    options = read_options(virtual_service.metadata.annotations)
-    for rule in virtual_service.spec.http:
-        act = action(world, target, virtual_service.metadata.namespace, rule, options)
+    for rule, written_in in expand(world, virtual_service):
+        metadata = written_in.metadata
+        act = action(world, target, metadata.namespace, rule, read_options(metadata.annotations))
         for entry in rule.match or (_ALWAYS,):
             if act is not None and holds_for(entry, node, target.port):
                 yield _route(target, virtual_service, rule, entry, act)

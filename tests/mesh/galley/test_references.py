@@ -124,3 +124,31 @@ spec: {mtls: {mode: STRICT}}
 """
     [(key, _, severity, _)] = found(policy.replace("NAME", "a"), policy.replace("NAME", "b"))
     assert (key, severity) == ("PeerAuthentication default/b", "warning")
+
+
+def test_delegates_are_looked_for_both_ways():
+    root = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: root}
+spec: {hosts: [a], http: [{delegate: {name: here}}, {delegate: {name: gone, namespace: far}}]}
+"""
+    delegate = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: NAME}
+spec: {http: [{route: [{destination: {host: a}}]}]}
+"""
+    here, lonely = delegate.replace("NAME", "here"), delegate.replace("NAME", "lonely")
+    assert [(str(key), path, message) for key, path, _, message in found(root, here, lonely)] == [
+        (
+            "VirtualService default/root",
+            "spec.http[1].delegate",
+            "missing delegate: no VirtualService far/gone without hosts",
+        ),
+        (
+            "VirtualService default/lonely",
+            "spec",
+            "no host, and no VirtualService delegates to it: it is not in force",
+        ),
+    ]

@@ -15,11 +15,10 @@ def test_each_is_read():
     said = {
         "mesh-labs.io/mirror-host-suffix": "false",
         "mesh-labs.io/retry-non-idempotent": "true",
-        "mesh-labs.io/sticky-canary": "cookie:user",
     }
-    assert read_options(said) == Options(False, True, sticky=("cookie", "user"))
+    assert read_options(said) == Options(False, True)
 
 
 def test_a_bad_value_is_an_error():
-    with pytest.raises(ValueError, match=r"mesh-labs\.io/sticky-canary: expected"):
-        read_options({"mesh-labs.io/sticky-canary": "x"})
+    with pytest.raises(ValueError, match=r"mesh-labs\.io/mirror-host-suffix: expected"):
+        read_options({"mesh-labs.io/mirror-host-suffix": "x"})

@@ -22,8 +22,6 @@ spec: {{hosts: [a], http: [{{route: [{{destination: {{host: a}}}}]}}]}}
     [
         ("mesh-labs.io/mirror-host-suffix", "false"),
         ("mesh-labs.io/retry-non-idempotent", "true"),
-        ("mesh-labs.io/sticky-canary", "header:x-user"),
-        ("mesh-labs.io/sticky-canary", "cookie:session"),
         ("example.com/sticky", "whatever"),
     ],
 )
@@ -35,7 +33,6 @@ def test_good_ones_and_those_of_others_pass(annotation: str, value: str):
     ("annotation", "value", "message"),
     [
         ("mesh-labs.io/mirror-host-suffix", "no", 'expected "true" or "false", got "no"'),
-        ("mesh-labs.io/sticky-canary", "user", 'expected "header:NAME" or "cookie:NAME", got "user"'),
         (
             "mesh-labs.io/mirror-host-sufix",
             "true",

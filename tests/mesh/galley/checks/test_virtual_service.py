@@ -26,7 +26,14 @@ def said_of_rule(rule: str) -> list[str]:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        (f"http: [{{{ROUTE}}}]", "spec.hosts: expected at least one host, got none"),
+        (
+            f"gateways: [mesh], http: [{{{ROUTE}}}]",
+            "spec.hosts: expected at least one host, got none (a delegate has only http rules)",
+        ),
+        (
+            "http: [{delegate: {name: b}}]",
+            "spec.http[0].delegate: expected no delegate: a delegate has none itself",
+        ),
         ("hosts: [a]", "spec: expected http, tls or tcp rules, got none"),
         (f"hosts: [a, a], http: [{{{ROUTE}}}]", 'spec.hosts[1]: the host "a" stands twice'),
         (f"hosts: [''], http: [{{{ROUTE}}}]", "spec.hosts[0]: expected a host, got an empty text"),
