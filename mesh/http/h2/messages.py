@@ -8,7 +8,6 @@ malformed is a StreamFault; what is a request, but none we take, a RequestError 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from mesh.http.errors import RequestError
 from mesh.http.h2.errors import Code, StreamFault
@@ -24,7 +23,6 @@ _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PATH = re.compile(rb"[/*][\x21-\x22\x24-\x7e\x80-\xff]*")  # no space, no control, no fragment
 _BAD_VALUE = re.compile(rb"[\x00\r\n]")
-_BAD_END = b" \t"
 # section 8.2.2; "te" and "host" have rules of their own
 _FORBIDDEN = frozenset(
     (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"http2-settings")
@@ -168,8 +166,9 @@ def _sort(triples: Triples, allowed: frozenset[bytes]) -> tuple[dict[bytes, byte
                 repeats.append((name, value))
             else:
                 fields[name] = value
-    if _BAD_VALUE.search(b"".join(fields.values())) or repeats or pseudo:
-        _check_values((*fields.items(), *repeats, *pseudo.items()))
+    values = b"".join((*fields.values(), *pseudo.values(), *(value for _, value in repeats)))
+    if _BAD_VALUE.search(values):  # section 8.2.1
+        raise _malformed("invalid_header_value")
     _check_special(fields, repeats)
     return pseudo, fields, repeats
 
@@ -183,13 +182,6 @@ def _learn(name: bytes) -> None:
     if len(_known) >= MAX_KNOWN_NAMES:
         _known.clear()
     _known.add(name)
-
-
-def _check_values(pairs: Iterable[tuple[bytes, bytes]]) -> None:
-    """Section 8.2.1."""
-    for _, value in pairs:
-        if _BAD_VALUE.search(value):
-            raise _malformed("invalid_header_value")
 
 
 def _check_special(fields: Fields, repeats: Repeats) -> None:

@@ -12,8 +12,12 @@ from mesh.http.h2.server import Server
 from mesh.http.h2.settings import Limits
 from mesh.http.h2.stream import Stream
 from mesh.http.message import Framing, Request
+from mesh.model.http_filter import Router
+from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener
+from mesh.model.names import INBOUND_HTTP_ALPN, UPSTREAM_ALPN, UPSTREAM_ALPN_H2
 from mesh.model.resources import Resources
 from mesh.model.route import RetryPolicy, Route, RouteMatch
+from mesh.model.tls import DownstreamTls, UpstreamTls
 
 DEADLINE_S = 10
 
@@ -414,3 +418,21 @@ class ResettingServer(asyncio.Protocol):
 class ResettingStream(Stream):
     def head_received(self, message):
         self.connection.reset(self, 2)
+
+
+@pytest.mark.parametrize("alpn", [UPSTREAM_ALPN_H2, UPSTREAM_ALPN], ids=["alpn", "preface"])
+async def test_http2_over_mutual_tls(proxy, make, service, secrets_of, alpn):
+    proxy.worker.contexts.update(secrets_of("bookinfo-productpage"))
+    inner, outer = make.free_port(), make.free_port()
+    routing = make.routes(Route(RouteMatch(), make.forward("app")))
+    manager = HttpConnectionManager("inbound", (Router(),), route_config=routing)
+    match = FilterChainMatch(transport_protocol="tls")
+    chain = FilterChain("mtls", manager, match, DownstreamTls(INBOUND_HTTP_ALPN))
+    near = make.outbound(outer, make.routes(Route(RouteMatch(), make.forward("far"))))
+    far = make.cluster("far", inner, http2=True, tls=UpstreamTls("sni", alpn))
+    clusters = (make.cluster("app", service.port, http2=True), far)
+    listeners = (near, Listener("in", "127.0.0.1", inner, (chain,), direction="INBOUND", inspect_tls=True))
+    proxy.config.apply(Resources(clusters=clusters, listeners=listeners, routes=()))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{outer}") as channel:
+        assert await channel.unary_unary("/t.T/Unary")(b"hi", timeout=DEADLINE_S) == b"re:hi"
+    assert service.calls == 1
