@@ -34,10 +34,14 @@ _REDIRECT_CODE_OF: Final = {number: code for code, number in _REDIRECT_CODE.item
 
 
 def encode_forward(action: Forward) -> Any:
-    """A timeout of 0 s is Envoy's "no limit"; leaving it out would mean 15 s."""
+    """A timeout of 0 s is Envoy's "no limit"; leaving it out would mean 15 s.
+
+    Without a limit of the route a gRPC client's own deadline holds, however long. Istio sets the same, and as
+    Istio only then: beside ``max_stream_duration`` Envoy heeds ``timeout`` no more.
+    """
     message = route_components_pb2.RouteAction(timeout=duration(action.timeout_s or 0))
-    # a gRPC client's own deadline is kept, however long (Istio sets the same)
-    message.max_stream_duration.grpc_timeout_header_max.SetInParent()
+    if not action.timeout_s:
+        message.max_stream_duration.grpc_timeout_header_max.SetInParent()
     if len(action.clusters) == 1 and action.clusters[0] == WeightedCluster(action.clusters[0].name):
         message.cluster = action.clusters[0].name
     else:
