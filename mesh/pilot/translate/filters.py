@@ -54,6 +54,10 @@ _OUTBOUND_TAGS = (
 )
 
 
+# A line a connection when it ends. Mixer is told of requests only.
+TCP_ACCESS_LOGS: tuple[AccessLog, ...] = (FileAccessLog(),)
+
+
 def inbound_filters(node: Node) -> tuple[HttpFilter, ...]:
     return _INBOUND[node.engine]
 

@@ -147,7 +147,7 @@ def _routes(world: World, node: Node, port: InboundPort) -> RouteConfiguration:
 
 def _tcp(port: InboundPort) -> NetworkFilter:
     cluster = names.inbound_cluster(port.number)
-    return TcpProxy(cluster, cluster)
+    return TcpProxy(cluster, cluster, filters.TCP_ACCESS_LOGS)
 
 
 def _chain_name(node: Node, port: InboundPort, kind: str) -> str:
@@ -186,4 +186,4 @@ def _passthrough(name: str, match: FilterChainMatch, tls: DownstreamTls | None =
 
 
 def _proxy_to(cluster: str) -> TcpProxy:
-    return TcpProxy(cluster, cluster)
+    return TcpProxy(cluster, cluster, filters.TCP_ACCESS_LOGS)

@@ -14,6 +14,7 @@ from mesh.model import names
 from mesh.model.listener import TcpProxy
 from mesh.model.node import Node, ServicePort
 from mesh.pilot.services import Service
+from mesh.pilot.translate import filters
 from mesh.pilot.translate.destination import Target, cluster_of
 from mesh.pilot.translate.destination_rule import Policy
 from mesh.pilot.translate.hosts import in_full, most_specific
@@ -48,7 +49,7 @@ def sni_proxies(
 
 def _limited(cluster: str, policy: Policy) -> TcpProxy:
     """The client's side of a connection obeys the same limits of time as the server's."""
-    proxy = TcpProxy(cluster, cluster)
+    proxy = TcpProxy(cluster, cluster, filters.TCP_ACCESS_LOGS)
     pool = policy.connection_pool.tcp if policy.connection_pool is not None else None
     if pool is not None and pool.idle_timeout is not None:
         proxy = replace(proxy, idle_timeout_s=pool.idle_timeout)

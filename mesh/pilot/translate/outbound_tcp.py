@@ -8,6 +8,7 @@ from mesh.model import names
 from mesh.model.listener import FilterChain, FilterChainMatch, Listener, TcpProxy
 from mesh.model.node import Node, ServicePort
 from mesh.pilot.services import Service, is_http
+from mesh.pilot.translate import filters
 from mesh.pilot.translate.destination_rule import policy_for, rule_for
 from mesh.pilot.translate.inbound import ANY_ADDRESS
 from mesh.pilot.translate.l4_route import sni_proxies, tcp_proxy
@@ -28,7 +29,7 @@ def unknown_cluster(world: World) -> str:
 
 
 def proxy_to(cluster: str) -> TcpProxy:
-    return TcpProxy(cluster, cluster)
+    return TcpProxy(cluster, cluster, filters.TCP_ACCESS_LOGS)
 
 
 def _by_address(world: World, node: Node) -> Iterator[Listener]:

@@ -7,10 +7,13 @@ from functools import partial
 import pytest
 
 from mesh.model.cluster import Cluster
+from mesh.model.http_filter import FileAccessLog
 from mesh.model.listener import FilterChain, FilterChainMatch, Listener, TcpProxy
 from mesh.model.resources import Resources
 from mesh.model.route import DirectResponse, Route, RouteMatch
 from mesh.proxy import accepted
+from mesh.proxy.access_log import format_line
+from mesh.proxy.config import DynamicConfig
 
 HOST = "127.0.0.1"
 
@@ -267,3 +270,20 @@ async def test_sni_leads_tls_through_unopened(proxy, make, server):
             await asyncio.open_connection(HOST, port, ssl=context, server_hostname=name)
         await proxy.until(lambda reached=reached: len(seen) == reached)
     assert seen[0][:2] == b"\x16\x03"
+
+
+async def test_a_connection_is_logged_when_it_ends(proxy, make, reverser):
+    lines = []
+    proxy.config = DynamicConfig(proxy.worker, lambda source: lambda entry: lines.append(format_line(entry)))
+    port = make.free_port()
+    chain = FilterChain("tcp", TcpProxy("tcp", "c", (FileAccessLog(),)))
+    listener = Listener("l", HOST, port, (chain,))
+    proxy.config.apply(Resources((make.cluster("c", reverser),), listeners=(listener,)))
+    client = await proxy.client(port)
+    client.send(b"hello")
+    client.writer.write_eof()
+    assert await client.closed() == b"olleh"
+    await proxy.until(lambda: lines)
+    (line,) = lines
+    assert b'"- - -" 0 - - - "-" 5 5 ' in line
+    assert f'"{HOST}:{reverser}" c '.encode() in line

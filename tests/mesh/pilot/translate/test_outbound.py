@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mesh.model.http_filter import FileAccessLog
 from mesh.model.listener import HttpConnectionManager, TcpProxy
 from mesh.model.node import Node, ServicePort
+from mesh.pilot.translate.listeners import listeners
 from mesh.pilot.translate.outbound import outbound_listeners
 from mesh.pilot.world import World
 
@@ -23,6 +25,18 @@ def test_behind_iptables_each_http_port_and_each_tcp_address_has_a_listener(
     chain = found["127.70.2.2_3306"].filter_chains[0]
     assert isinstance(chain.network_filter, TcpProxy)
     assert chain.network_filter.cluster == "outbound|3306||db.default.svc.cluster.local"
+
+
+def test_every_connection_that_is_only_bytes_is_logged(node: MakeNode, world: MakeWorld) -> None:
+    db = node("db-v1", 2, ports=MYSQL, interception="REDIRECT")
+    chains = [
+        chain
+        for listener in listeners(world((db,)), db)
+        for chain in (*listener.filter_chains, listener.default_filter_chain)
+        if chain is not None
+    ]
+    assert len(chains) > 5
+    assert all(chain.network_filter.access_logs == (FileAccessLog(),) for chain in chains)
 
 
 def test_a_connection_to_the_sidecars_own_port_goes_nowhere(node: MakeNode, world: MakeWorld) -> None:
