@@ -22,6 +22,7 @@ PURE = (
     "mesh/proxy/outlier.py",
     "mesh/proxy/hash_policy.py",
     "mesh/proxy/slow_start.py",
+    "mesh/proxy/priority.py",
     "mesh/proxy/hash_table.py",
     "mesh/proxy/retry.py",
     "mesh/xds/codec/*.py",

@@ -25,7 +25,7 @@ _OF_HTTP = (
 )
 
 _OF_SETTINGS: dict[str, tuple[str, ...]] = {
-    "loadBalancer.localityLbSetting": ANY,
+    "loadBalancer.localityLbSetting.distribute": ANY,
     "outlierDetection.consecutiveErrors": ANY,
     "tls.mode": ("SIMPLE", "MUTUAL"),
     "tls.insecureSkipVerify": ANY,

@@ -40,6 +40,7 @@
     balance          which endpoint (pure)
     hash_policy      ... by what of a request (pure)
     hash_table       ... and where that belongs (pure)
+    priority         how much each level of endpoints takes (pure)
     slow_start       how a new endpoint's weight grows (pure)
     outlier          which endpoint is left out for a while (pure)
     breaker          how much at one time

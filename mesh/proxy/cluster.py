@@ -18,6 +18,7 @@ from mesh.proxy.cluster_stats import ClusterStats
 from mesh.proxy.hash_table import TABLES, Table
 from mesh.proxy.http2_pool import make_pool
 from mesh.proxy.outlier import Detector, OutlierStats
+from mesh.proxy.priority import priority_loads, spread, spread_keys
 from mesh.proxy.slow_start import STEPS, is_warming, scaled_weight
 from mesh.proxy.strict_dns import StrictDns
 from mesh.proxy.timers import Timer
@@ -161,22 +162,25 @@ class RuntimeCluster:
             self.detector.forget(host.monitor)
 
     def _balance(self) -> None:
-        """Only the healthy take requests, and of these the best priority; too few of them: all (panic)."""
+        """Only the healthy take requests, nearer levels before others; too few of them: all (panic)."""
         everyone = list(self.hosts.values())
         healthy = [host for host in everyone if host.is_healthy]
         self.stats.membership_healthy.value = len(healthy)
         if 100 * len(healthy) < self.model.panic_threshold * len(everyone):
             self.stats.healthy_panic.value += 1
             healthy = everyone
-        best = min((host.priority for host in healthy), default=0)
-        healthy = [host for host in healthy if host.priority == best]
         policy, self._next, self._table = self.model.lb_policy, None, None
-        if healthy and policy in TABLES:
-            self._table = TABLES[policy](healthy, self.model.hash_table_size)
-        elif healthy:
+        levels = _levels(everyone, healthy)
+        if levels and policy in TABLES:
+            size = self.model.hash_table_size
+            tables = [(load, TABLES[policy](hosts, size)) for load, hosts in levels]
+            self._table = tables[0][1] if len(tables) == 1 else spread_keys(tables)
+        elif levels:
             if self.model.slow_start is not None:
                 self._warm_up(self.model.slow_start, healthy)
-            self._next = BALANCERS[policy](healthy, self.worker.rng)
+            rng = self.worker.rng
+            balancers = [(load, BALANCERS[policy](hosts, rng)) for load, hosts in levels]
+            self._next = balancers[0][1] if len(balancers) == 1 else spread(balancers, rng)
 
     def _warm_up(self, slow_start: SlowStart, hosts: list[Host]) -> None:
         """While somebody is new weights depend on age; they are looked at again until nobody is."""
@@ -245,6 +249,15 @@ class RuntimeCluster:
     def _forget_unused(self) -> None:
         for key in [key for key, host in self.hosts.items() if not host.active]:
             self._remove(self.hosts.pop(key))
+
+
+def _levels(everyone: list[Host], healthy: list[Host]) -> list[tuple[int, list[Host]]]:
+    """(per cent, endpoints) of each priority that takes requests."""
+    priorities = sorted({host.priority for host in everyone})
+    fit = [[host for host in healthy if host.priority == priority] for priority in priorities]
+    totals = [sum(host.priority == priority for host in everyone) for priority in priorities]
+    loads = priority_loads([(len(hosts), total) for hosts, total in zip(fit, totals, strict=True)])
+    return [(load, hosts) for load, hosts in zip(loads, fit, strict=True) if load]
 
 
 @lru_cache(maxsize=4096)

@@ -24,6 +24,7 @@ entry_cluster        those of ServiceEntries
 cluster_policy       what a policy makes of a cluster
 destination_rule     which policy is in force
 endpoints            the workloads of each cluster
+locality             near and far endpoints
 peer_authentication  which mTLS mode is in force
 hosts                full names, wildcards, the most specific host
 consistent           the check before a push

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
-from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
+from mesh.model.endpoint import ClusterLoadAssignment, Endpoint
 from mesh.model.node import Node
 from mesh.pilot.registry import proxy_name
 from mesh.pilot.translate.clusters import OutboundCluster, outbound_clusters
 from mesh.pilot.translate.entry_cluster import localities
+from mesh.pilot.translate.locality import by_locality, is_prioritized
 from mesh.pilot.translate.peer_authentication import mtls_mode
 from mesh.pilot.world import World
 
 
 def endpoints(world: World, node: Node) -> tuple[ClusterLoadAssignment, ...]:
     """The load assignment of every EDS cluster the proxy has, sorted by name; empty ones are sent too."""
+    return world.shared(("endpoints", *_viewpoint(world, node)), lambda: tuple(_assignments(world, node)))
+
+
+def _viewpoint(world: World, node: Node) -> tuple[Hashable, ...]:
+    """All of a node that its endpoints depend on: its labels only where some rule tells near from far."""
     namespace = node.namespace
-    return world.shared(("endpoints", namespace), lambda: tuple(_assignments(world, namespace)))
+    prioritized = world.shared(
+        ("prioritized", namespace),
+        lambda: any(is_prioritized(outbound.policy) for outbound in outbound_clusters(world, namespace)),
+    )
+    return (namespace, *sorted(node.labels.items())) if prioritized else (namespace,)
 
 
-def _assignments(world: World, client_namespace: str) -> Iterator[ClusterLoadAssignment]:
-    for outbound in outbound_clusters(world, client_namespace):
+def _assignments(world: World, client: Node) -> Iterator[ClusterLoadAssignment]:
+    for outbound in outbound_clusters(world, client.namespace):
         if outbound.cluster.discovery == "EDS":
-            found = tuple(_endpoint(world, node, port) for node, port in _answering(outbound))
-            groups = (LocalityEndpoints(found),) if found else ()
+            found = [(node, _endpoint(world, node, port)) for node, port in _answering(outbound)]
+            groups = by_locality(client, outbound.policy, found)
             listed = localities(outbound.service, outbound.port, outbound.subset)
             yield ClusterLoadAssignment(outbound.cluster.name, (*groups, *listed))
 
