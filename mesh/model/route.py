@@ -122,6 +122,7 @@ class Forward:
     mirrors: tuple[Mirror, ...] = ()
     regex_rewrite: RegexRewrite | None = None  # not beside prefix_rewrite
     hash_policies: tuple[HashPolicy, ...] = ()
+    sticky: bool = False  # the cluster, too, is drawn by the hash policies' key, modulo the sum of weights
 
 
 @dataclass(frozen=True, slots=True)

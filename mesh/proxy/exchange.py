@@ -25,7 +25,7 @@ from mesh.proxy.failure import Failure, Stage
 from mesh.proxy.filters.chain import RequestStep
 from mesh.proxy.flags import join_flags
 from mesh.proxy.grpc import grpc_reply
-from mesh.proxy.hash_policy import find_key
+from mesh.proxy.hash_policy import find_key, pick_by_key
 from mesh.proxy.heads import clean_request
 from mesh.proxy.mirror import begin_mirrors
 from mesh.proxy.mutation import Mutation
@@ -89,7 +89,11 @@ class Exchange(ExchangeState):
         """Choose the cluster, and make of the request what will be sent to it."""
         worker, request, forward = self.worker, self.request, route.forward
         assert forward is not None
-        destination = self.destination = pick_destination(route, worker.rng)
+        if route.is_sticky:
+            destination = pick_by_key(route, request, self.downstream.info, worker.rng)
+        else:
+            destination = pick_destination(route, worker.rng)
+        self.destination = destination
         cluster = self.cluster = worker.clusters.get(destination.cluster)
         if cluster is None:
             self.reply(reply_for(failures.NO_CLUSTER), destination.response_mutations)

@@ -6,7 +6,9 @@ Source: Envoy's ``source/common/http/hash_policy.cc``.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from random import Random
 from typing import TYPE_CHECKING
 
 from xxhash import xxh64_intdigest
@@ -15,7 +17,7 @@ from mesh.http.message import Request
 from mesh.model.route import HashPolicy
 from mesh.proxy.connection_info import ConnectionInfo
 from mesh.proxy.mutation import Mutation
-from mesh.proxy.route import Destination
+from mesh.proxy.route import CompiledRoute, Destination, pick_destination
 
 if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
@@ -31,6 +33,14 @@ def find_key(exchange: Exchange, destination: Destination, policies: tuple[HashP
         cookies = _Give([set_cookie(policy, value) for policy, value in given])
         mutations = (*destination.response_mutations, cookies)
         exchange.destination = Destination(destination.cluster, destination.request_mutations, mutations)
+
+
+def pick_by_key(route: CompiledRoute, request: Request, info: ConnectionInfo, rng: Random) -> Destination:
+    """The weighted cluster where the request's key falls; a request without a key is drawn by chance."""
+    key, _ = request_key(route.hash_policies, request, info)
+    if key is None:
+        return pick_destination(route, rng)
+    return route.destinations[bisect_right(route.shares, key % route.total)]
 
 
 class _Give(Mutation):

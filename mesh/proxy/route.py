@@ -57,6 +57,7 @@ class CompiledRoute:
         "forward",
         "hash_policies",
         "is_faulty",
+        "is_sticky",
         "matcher",
         "mirrors",
         "model",
@@ -98,6 +99,7 @@ class CompiledRoute:
             raise Rejected(f"route {route.name!r}: the weights of its clusters sum to {self.total}")
         self.mirrors = self.forward.mirrors if self.forward else ()
         self.hash_policies = self.forward.hash_policies if self.forward else ()
+        self.is_sticky = self.forward is not None and self.forward.sticky
         self._compile_rewrites()
 
     def _compile_rewrites(self) -> None:

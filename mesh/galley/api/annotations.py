@@ -2,11 +2,13 @@
 
 mesh-labs.io/mirror-host-suffix: "false"        copies keep the host, no "-shadow" is put after it
 mesh-labs.io/retry-non-idempotent: "true"       POST and PATCH, too, are sent again where retryOn says so
+mesh-labs.io/sticky-canary: "header:x-user"     weights are drawn by a hash ("cookie:NAME" as well)
 mesh-labs.io/fault-script: "server first=2 abort=503"   faults by count (fault_script.py)
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +18,10 @@ PREFIX = "mesh-labs.io/"
 MIRROR_HOST_SUFFIX = PREFIX + "mirror-host-suffix"
 RETRY_NON_IDEMPOTENT = PREFIX + "retry-non-idempotent"
 FAULT_SCRIPT = PREFIX + "fault-script"
-KNOWN = (MIRROR_HOST_SUFFIX, RETRY_NON_IDEMPOTENT, FAULT_SCRIPT)
+STICKY_CANARY = PREFIX + "sticky-canary"
+KNOWN = (MIRROR_HOST_SUFFIX, RETRY_NON_IDEMPOTENT, FAULT_SCRIPT, STICKY_CANARY)
+
+_STICKY = re.compile(r"(header|cookie):([!#$%&'*+.^_`|~0-9A-Za-z-]+)")  # a token of RFC 9110
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +31,19 @@ class Options:
     mirror_host_suffix: bool = True
     retry_non_idempotent: bool = False
     fault_script: tuple[Step, ...] = ()
+    sticky: tuple[str, str] | None = None  # (header or cookie, its name)
 
 
 def read_options(annotations: Mapping[str, str]) -> Options:
     """Raises ValueError as ``faults_of`` words it."""
     for name, message in faults_of(annotations):
         raise ValueError(f"{name}: {message}")
+    sticky = _STICKY.fullmatch(annotations.get(STICKY_CANARY, ""))
     return Options(
         mirror_host_suffix=annotations.get(MIRROR_HOST_SUFFIX) != "false",
         retry_non_idempotent=annotations.get(RETRY_NON_IDEMPOTENT) == "true",
         fault_script=parse_script(annotations.get(FAULT_SCRIPT, "")),
+        sticky=None if sticky is None else (sticky[1], sticky[2]),
     )
 
 
@@ -50,4 +58,7 @@ def faults_of(annotations: Mapping[str, str]) -> list[tuple[str, str]]:
         parse_script(annotations.get(FAULT_SCRIPT, ""))
     except ValueError as error:
         found.append((FAULT_SCRIPT, str(error)))
+    sticky = annotations.get(STICKY_CANARY)
+    if sticky is not None and not _STICKY.fullmatch(sticky):
+        found.append((STICKY_CANARY, f'expected "header:NAME" or "cookie:NAME", got "{sticky}"'))
     return found

@@ -14,6 +14,7 @@ match                one match entry
 action               forward by weight, redirect, direct response
 destination          which cluster a destination means
 mirror               copies of requests
+sticky               weights drawn by a hash
 retry                retry policies
 fault                delays and aborts
 cors                 who may call from another origin

@@ -27,6 +27,7 @@ from mesh.pilot.translate.destination import Target, cluster_of
 from mesh.pilot.translate.headers import authority_of, mutation
 from mesh.pilot.translate.mirror import mirrors
 from mesh.pilot.translate.retry import DEFAULT_RETRY, retry_policy
+from mesh.pilot.translate.sticky import sticky
 from mesh.pilot.world import World
 
 
@@ -48,7 +49,7 @@ def action(world: World, target: Target, namespace: str, rule: HttpRoute, option
         return DirectResponse(rule.direct_response.status, _body(rule.direct_response))
     if not rule.route:
         return None
-    return Forward(
+    forward = Forward(
         _weighted(world, target, namespace, rule.route),
         timeout_s=rule.timeout or None,
         retry=retry_policy(rule.retries, options.retry_non_idempotent),
@@ -57,6 +58,7 @@ def action(world: World, target: Target, namespace: str, rule: HttpRoute, option
         regex_rewrite=_regex_rewrite(rule.rewrite),
         mirrors=mirrors(world, target, namespace, rule, options.mirror_host_suffix),
     )
+    return sticky(forward, options)
 
 
 def _regex_rewrite(rewrite: HttpRewrite | None) -> RegexRewrite | None:

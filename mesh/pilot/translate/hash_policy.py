@@ -34,7 +34,7 @@ def _by_cluster(world: World, client_namespace: str) -> Mapping[str, HashPolicy]
 
 def _with_policies(route: Route, known: Mapping[str, HashPolicy]) -> Route:
     action = route.action
-    if not isinstance(action, Forward):
+    if not isinstance(action, Forward) or action.sticky:  # that route's key is its own
         return route
     policies = dict.fromkeys(known[one.name] for one in action.clusters if one.name in known)
     return replace(route, action=replace(action, hash_policies=tuple(policies))) if policies else route

@@ -42,11 +42,14 @@ def encode_forward(action: Forward) -> Any:
     message = route_components_pb2.RouteAction(timeout=duration(action.timeout_s or 0))
     if not action.timeout_s:
         message.max_stream_duration.grpc_timeout_header_max.SetInParent()
-    if len(action.clusters) == 1 and action.clusters[0] == WeightedCluster(action.clusters[0].name):
+    lone = len(action.clusters) == 1 and action.clusters[0] == WeightedCluster(action.clusters[0].name)
+    if lone and not action.sticky:
         message.cluster = action.clusters[0].name
     else:
         clusters = map(_encode_weighted, action.clusters)
         message.weighted_clusters.CopyFrom(route_components_pb2.WeightedCluster(clusters=clusters))
+        if action.sticky:
+            message.weighted_clusters.use_hash_policy.value = True
     if action.retry is not None:
         message.retry_policy.CopyFrom(_encode_retry(action.retry))
     if action.host_rewrite is not None:
@@ -75,6 +78,7 @@ def decode_forward(message: Any) -> Forward:
         mirrors=tuple(map(_decode_mirror, message.request_mirror_policies)),
         regex_rewrite=_decode_regex_rewrite(message),
         hash_policies=tuple(map(decode_hash_policy, message.hash_policy)),
+        sticky=message.weighted_clusters.use_hash_policy.value,
     )
 
 

@@ -192,6 +192,7 @@ forward = st.builds(
             st.builds(HashPolicy, st.just("cookie"), word, text, maybe(duration)),
         )
     ),
+    st.booleans(),
 )
 redirect = st.builds(
     lambda both, *rest: Redirect(*rest, path=both[0], prefix_rewrite=both[1]),

@@ -14,6 +14,7 @@ from mesh.model.route import (
     Fault,
     FaultAbort,
     Forward,
+    HashPolicy,
     Mirror,
     RegexRewrite,
     RetryPolicy,
@@ -65,6 +66,9 @@ ROUTES = {
         RouteMatch(), Forward(WEIGHTED, host_rewrite="x", regex_rewrite=RegexRewrite("^/a/(.*)$", "/b/\\1"))
     ),
     "grpc abort": Route(RouteMatch(), Forward(WEIGHTED), fault=Fault(abort=FaultAbort(5.0, grpc_status=14))),
+    "sticky": Route(
+        RouteMatch(), Forward(WEIGHTED, hash_policies=(HashPolicy("header", "x-user"),), sticky=True)
+    ),
     "cors": Route(
         RouteMatch(),
         Forward(WEIGHTED),
