@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from labs.catalog import LABS
 from labs.harness.lab import Lab, LabOptions, run_lab
@@ -40,62 +39,66 @@ class Dataplane(StrEnum):
     ENVOY = "envoy"
 
 
+LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="Which one: see `meshctl lab list`.")]
+RuntimeOption = Annotated[
+    RuntimeName,
+    typer.Option(
+        help="Where the pods live. docker: a container each for app and sidecar, calls redirected by "
+        "iptables. process: local processes on loopback addresses, calls sent through HTTP_PROXY. "
+        "auto: docker when an engine answers, else process."
+    ),
+]
+DataplaneOption = Annotated[
+    Dataplane,
+    typer.Option(help="The engine of every sidecar: ours, or the real Envoy under the same control plane."),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Fixes what the load sends: order, user agents, request ids. The report names it; give it again "
+        "to send the same. Default: drawn."
+    ),
+]
+SabotageOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Break the mesh on purpose, and see the lab fail for that reason: a lab that cannot fail proves "
+        "nothing. `meshctl lab list` names the ways.",
+    ),
+]
+FailFastOption = Annotated[
+    bool,
+    typer.Option("--fail-fast", help="End at the first check that fails; default: carry on to the last."),
+]
+KeepOption = Annotated[
+    bool,
+    typer.Option("--keep", help="Leave the mesh running after the verdict, to look around; Ctrl-C ends it."),
+]
+RunsOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Where run folders go: history, logs, config, report.")
+]
+
+
 @app.command("list")
 def list_labs() -> None:
     """Every lab, the question it answers, and the ways to break it on purpose."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("LAB", "QUESTION", "SABOTAGES"):
-        table.add_column(heading)
     for lab in LABS.values():
-        table.add_row(lab.name, lab.question, ", ".join(lab.sabotages))
-    Console().print(table)
+        typer.echo(f"{lab.name}: {lab.question}")
+        for sabotage, effect in lab.sabotages.items():
+            typer.echo(f"    --sabotage {sabotage:8} {effect}")
 
 
 @app.command("run")
 def run(
-    name: Annotated[str, typer.Argument(metavar="LAB", help="Which one: see `meshctl lab list`.")],
-    runtime: Annotated[
-        RuntimeName,
-        typer.Option(
-            help="Where the pods live. docker: a container each for app and sidecar, calls redirected by "
-            "iptables. process: local processes on loopback addresses, calls sent through HTTP_PROXY. "
-            "auto: docker when an engine answers, else process."
-        ),
-    ] = RuntimeName.AUTO,
-    dataplane: Annotated[
-        Dataplane,
-        typer.Option(
-            help="The engine of every sidecar: ours, or the real Envoy under the same control plane."
-        ),
-    ] = Dataplane.PYTHON,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            help="Fixes what the load sends: order, user agents, request ids. The report names it; give it "
-            "again to repeat a run. Default: drawn."
-        ),
-    ] = None,
-    sabotage: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Break the mesh on purpose, and see the lab fail for that reason: a lab that cannot fail "
-            "proves nothing. `meshctl lab list` names the ways.",
-        ),
-    ] = "",
-    fail_fast: Annotated[
-        bool,
-        typer.Option("--fail-fast", help="End at the first check that fails; default: carry on to the last."),
-    ] = False,
-    keep: Annotated[
-        bool,
-        typer.Option(
-            "--keep", help="Leave the mesh running after the verdict, to look around; Ctrl-C ends it."
-        ),
-    ] = False,
-    runs: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where run folders go: history, logs, config, report.")
-    ] = Path("labs/.runs"),
+    name: LabArgument,
+    runtime: RuntimeOption = RuntimeName.AUTO,
+    dataplane: DataplaneOption = Dataplane.PYTHON,
+    seed: SeedOption = None,
+    sabotage: SabotageOption = "",
+    fail_fast: FailFastOption = False,
+    keep: KeepOption = False,
+    runs: RunsOption = Path("labs/.runs"),
 ) -> None:
     """Run a lab, from nothing to a verdict; everything it started is gone when it ends.
 

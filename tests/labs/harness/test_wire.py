@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import ssl
 
 from hypothesis import given
@@ -12,6 +13,7 @@ APPLICATION_RECORD = b"\x17\x03\x03\x00\x05hello"
 HTTP = b"GET /reviews/0 HTTP/1.1\r\nhost: reviews\r\n\r\n"
 
 
+@functools.cache
 def hello(name: str = "outbound_.9080_.v1_.reviews.default.svc.cluster.local", *alpn: str) -> bytes:
     """A real ClientHello, from the standard library."""
     context = ssl.create_default_context()
