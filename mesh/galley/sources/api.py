@@ -78,7 +78,7 @@ def to_yaml(config: ApiObject, generation: int) -> str:
     data["metadata"] = {**metadata, "generation": generation}
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.allow_unicode = True
+    yaml.allow_unicode = False  # ruamel.yaml breaks lines at a bare U+0085 and reads them back changed
     stream = io.StringIO()
     yaml.dump(data, stream)
     return stream.getvalue()
