@@ -7,7 +7,8 @@ is written at the end of the event loop's turn, all of it at once.
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from collections.abc import Sequence
+from typing import Protocol, cast
 
 from mesh.http.h2.connection import Connection
 from mesh.http.h2.errors import Code, ConnectionFault
@@ -16,8 +17,18 @@ from mesh.http.h2.errors import Code, ConnectionFault
 MAX_UNREAD_BYTES = 8 * 1024 * 1024
 
 
+class SocketFollower(Protocol):
+    """A stream, as far as it is told what the socket takes; ``queue`` is what flow control holds back."""
+
+    queue: list[bytes]
+
+    def blocked(self) -> None: ...
+
+    def writable(self) -> None: ...
+
+
 class Http2Protocol(asyncio.Protocol):
-    """``codec`` is set by the derived class."""
+    """``codec`` is set by the derived class, which answers ``_streams`` too."""
 
     __slots__ = ("_reading", "_waking", "_write_paused", "closing", "codec", "loop", "transport")
 
@@ -74,3 +85,20 @@ class Http2Protocol(asyncio.Protocol):
             if self.codec.out:
                 self.transport.write(self.codec.take_output())
             self.transport.close()
+
+    # flow control below the streams': what the socket takes
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+        for stream in self._streams():
+            stream.blocked()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        for stream in self._streams():
+            if not stream.queue:
+                stream.writable()
+
+    def _streams(self) -> Sequence[SocketFollower]:
+        """All that are open."""
+        raise NotImplementedError

@@ -103,18 +103,5 @@ class Http2Connection(Http2Protocol):
             self.codec.forget(stream)
             stream.reset_received(0)
 
-    # flow control below the streams': what the socket takes
-
-    def pause_writing(self) -> None:
-        self._write_paused = True
-        for stream in self._streams():
-            stream.blocked()
-
-    def resume_writing(self) -> None:
-        self._write_paused = False
-        for stream in self._streams():
-            if not stream.queue:
-                stream.writable()
-
     def _streams(self) -> list[DownstreamStream]:
         return cast("list[DownstreamStream]", list(self.codec.streams.values()))

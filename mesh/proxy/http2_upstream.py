@@ -98,16 +98,5 @@ class Http2Upstream(Http2Protocol):
             stream.fail(kind, fault.detail if fault is not None else "")
         self.pool.lost(self)
 
-    def pause_writing(self) -> None:
-        self._write_paused = True
-        for stream in self._streams():
-            stream.blocked()
-
-    def resume_writing(self) -> None:
-        self._write_paused = False
-        for stream in self._streams():
-            if not stream.queue:
-                stream.writable()
-
     def _streams(self) -> list[UpstreamStream]:
         return cast("list[UpstreamStream]", list(self.codec.streams.values()))
