@@ -79,6 +79,7 @@ def to_yaml(config: ApiObject, generation: int) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.allow_unicode = False  # ruamel.yaml breaks lines at a bare U+0085 and reads them back changed
+    yaml.width = 2**31  # ... and may lose a space where it folds a quoted text
     stream = io.StringIO()
     yaml.dump(data, stream)
     return stream.getvalue()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mesh.galley.api.kinds import KINDS
@@ -145,6 +145,7 @@ texts = tricky | st.sampled_from(
 
 
 @given(texts, texts, st.integers(0, 10**15), st.floats(0, 100), st.integers(0, 2**31 - 1))
+@example("", "\x1fĀĀĀĀĀĀĀĀĀĀ0 0", 0, 0.0, 0)  # long once escaped, with a space in it
 @settings(max_examples=60, deadline=None)
 def test_any_valid_content_survives_being_written_and_read(
     exact: str, value: str, nanoseconds: int, percent: float, weight: int
