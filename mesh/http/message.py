@@ -3,15 +3,19 @@
 ``fields`` maps lower-case names to values in the order of arrival, which is what matching, editing and
 sending want; a name that comes again is in ``repeats`` (set-cookie, mostly), so nothing is merged on the way.
 Values may end in whitespace: ``get`` takes it off. The parser adds to ``chunks`` until ``complete``;
-whoever forwards the body takes them out.
+whoever forwards the body takes them out. ``trailers`` are there when the message is complete.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
+
+MAX_FIELDS = 100  # Envoy's max_headers_count: of a head, and of trailers
 
 Fields = dict[bytes, bytes]
 Repeats = list[tuple[bytes, bytes]]
+Trailers = Sequence[tuple[bytes, bytes]]
 
 
 class Framing(Enum):
@@ -21,6 +25,7 @@ class Framing(Enum):
     LENGTH = "length"
     CHUNKED = "chunked"
     EOF = "eof"  # responses only: until the connection closes
+    TUNNEL = "tunnel"  # no message any more: bytes both ways, until either side closes (Upgrade, CONNECT)
 
 
 class Message:
@@ -29,7 +34,16 @@ class Message:
     ``header_bytes`` is the head's size on the wire.
     """
 
-    __slots__ = ("chunks", "complete", "fields", "framing", "header_bytes", "keep_alive", "repeats")
+    __slots__ = (
+        "chunks",
+        "complete",
+        "fields",
+        "framing",
+        "header_bytes",
+        "keep_alive",
+        "repeats",
+        "trailers",
+    )
 
     fields: Fields
     repeats: Repeats
@@ -38,6 +52,7 @@ class Message:
     header_bytes: int
     complete: bool
     chunks: list[bytes]
+    trailers: Trailers
 
     def take_body(self) -> bytes:
         """The body bytes that arrived since the last call."""
@@ -63,7 +78,7 @@ class Message:
 
 
 class Request(Message):
-    """``path`` includes the query; ``scheme`` is the absolute-form's, or None."""
+    """``path`` includes the query, CONNECT's is b""; ``scheme`` is the absolute-form's, or None."""
 
     __slots__ = ("authority", "expects_continue", "http10", "method", "path", "scheme")
 
@@ -84,6 +99,7 @@ class Request(Message):
         self.header_bytes = 0
         self.complete = False
         self.chunks = []
+        self.trailers = ()
         self.method = method
         self.path = path
         self.authority = authority
@@ -104,4 +120,5 @@ class Response(Message):
         self.header_bytes = 0
         self.complete = False
         self.chunks = []
+        self.trailers = ()
         self.status = status

@@ -4,6 +4,7 @@ httptools (llhttp, without leniencies) already refuses: bad names and values, ob
 second or malformed Content-Length, Content-Length with Transfer-Encoding, bad chunk sizes and extensions.
 Added here: Host rules, the HTTP version, transfer codings other than chunked, targets, and the limits. What
 passes is written anew from its parsed parts, so no server behind us can read it differently.
+After a request for a tunnel there are no more requests: all that comes is what is said through it.
 
     data_received -> receive_data(data) -> requests[0] is being served, requests[1:] wait (pipelining)
 """
@@ -11,21 +12,26 @@ passes is written anew from its parsed parts, so no server behind us can read it
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import httptools
 
 from mesh.http.errors import Http2Preface, RequestError
-from mesh.http.fields import check_connection
-from mesh.http.message import Fields, Framing, Repeats, Request
+from mesh.http.fields import are_too_many, check_connection, is_trailer
+from mesh.http.message import MAX_FIELDS, Fields, Framing, Repeats, Request
 from mesh.http.target import check_authority, split_target
+from mesh.http.upgrade import CONNECT, asked_upgrade
 
-MAX_FIELDS = 100  # Envoy's max_headers_count
 DEFAULT_MAX_HEADER_BYTES = 60 * 1024  # Envoy's max_request_headers_kb
 
 
 class RequestParser:
-    """One for each client connection. After an error it takes no more bytes."""
+    """One for each client connection. After an error it takes no more bytes.
+
+    ``protocols``, in lower case, are those a client may go on in by Upgrade; others it names are ignored
+    (RFC 9110 section 7.8). ``keeps_trailers``: else they are dropped, as Envoy does by default.
+    """
 
     __slots__ = (
         "_fed",
@@ -37,18 +43,27 @@ class RequestParser:
         "_repeats",
         "_silent",
         "_url",
+        "keeps_trailers",
         "max_header_bytes",
+        "protocols",
         "requests",
     )
 
-    def __init__(self, max_header_bytes: int = DEFAULT_MAX_HEADER_BYTES) -> None:
+    def __init__(
+        self,
+        max_header_bytes: int = DEFAULT_MAX_HEADER_BYTES,
+        protocols: frozenset[bytes] = frozenset(),
+        keeps_trailers: bool = False,
+    ) -> None:
         self.max_header_bytes = max_header_bytes
+        self.protocols = protocols
+        self.keeps_trailers = keeps_trailers
         self.requests: deque[Request] = deque()
         self._url = b""
         self._fields: Fields = {}
         self._repeats: Repeats = []
         self._open: Request | None = None  # its head is read, its body is not
-        self._fed = 0  # bytes since the last message ended
+        self._fed = 0  # bytes since the last message ended, or more of its body came
         self._refused: RequestError | None = None
         self._silent = False
         self._start_parser()
@@ -64,7 +79,7 @@ class RequestParser:
         try:
             self._feed(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_upgrade(data, upgrade.args[0])
+            self._leave_http(data, upgrade.args[0])
             return
         except httptools.HttpParserCallbackError:
             raise self._refused or RequestError("http1.codec_error") from None
@@ -72,12 +87,12 @@ class RequestParser:
             if self._parser.get_method() == b"PRI" and 0 <= self._fed - len(data) < 24:
                 raise Http2Preface(self._fed - len(data)) from None
             raise RequestError(_detail(error)) from None
-        if self._open is None and self._fed > self.max_header_bytes:
+        if self._fed > self.max_header_bytes:  # of a head, of trailers, or of a chunk's extensions
             raise RequestError("request_headers_too_large", 431)
 
     def _start_parser(self) -> None:
         self._parser: Any = httptools.HttpRequestParser(self)
-        self._feed = self._parser.feed_data
+        self._feed: Callable[[bytes], Any] = self._parser.feed_data
 
     # what httptools calls, in the order of the wire
 
@@ -85,9 +100,10 @@ class RequestParser:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._open is not None:
-            return  # a trailer field: dropped, as Envoy does by default (RFC 9110 section 6.5.1)
         name = name.lower()
+        if self._open is not None:
+            self._add_trailer(self._open, name, value)
+            return
         if name in self._fields:
             self._repeats.append((name, value))
         else:
@@ -110,11 +126,12 @@ class RequestParser:
         request = self._open
         if request is not None:
             request.chunks.append(body)
+            self._fed = 0
 
     def on_message_complete(self) -> None:
         request = self._open
         if request is None or (self._parser.should_upgrade() and request.framing is not Framing.NONE):
-            return  # the body comes yet: see _ignore_upgrade
+            return  # the body comes yet: see _leave_http
         request.complete = True
         self._open = None
         self._fed = 0
@@ -141,7 +158,9 @@ class RequestParser:
             self._check_repeats()
         if b"connection" in fields:
             check_connection(request)
-        if self._url[0] != 0x2F or b"#" in self._url or method == b"CONNECT":
+            if b"upgrade" in fields and asked_upgrade(request) in self.protocols and not http10:
+                self._make_tunnel(request)
+        if self._url[0] != 0x2F or b"#" in self._url or method == CONNECT:
             self._apply_target(request)
         if framing is Framing.NONE and not self.requests and self._fed <= self.max_header_bytes:
             request.header_bytes = self._fed
@@ -173,13 +192,27 @@ class RequestParser:
 
     def _apply_target(self, request: Request) -> None:
         """The target's authority goes before the Host field (RFC 9112 section 3.2.2)."""
-        if request.method == b"CONNECT":
-            raise RequestError("connect_not_supported", 501)
         target = split_target(request.path, request.method)
+        if request.method == CONNECT:
+            self._make_tunnel(request)
         request.path, request.scheme = target.path, target.scheme
         if target.authority is not None:
             check_authority(target.authority)
             request.authority = request.fields[b"host"] = target.authority
+
+    def _make_tunnel(self, request: Request) -> None:
+        """A body has no meaning here (RFC 9110 section 9.3.6), and whoever sends one may mean a request."""
+        if request.framing is Framing.CHUNKED or request.fields.get(b"content-length", b"0").strip(b"0 \t"):
+            raise RequestError("http1.tunnel_with_body")
+        request.framing = Framing.TUNNEL
+
+    def _add_trailer(self, request: Request, name: bytes, value: bytes) -> None:
+        """Nothing else is made of it than a trailer: it says nothing of how to read or route the message."""
+        if self.keeps_trailers and is_trailer(name):
+            request.trailers = (*request.trailers, (name, value))
+            if are_too_many(request.trailers, self.max_header_bytes):
+                self._refused = RequestError("request_trailers_too_large", 431)
+                raise self._refused
 
     def _measure(self, request: Request) -> None:
         """The head's size, where what was fed may hold more than the head."""
@@ -190,12 +223,20 @@ class RequestParser:
             raise RequestError("request_headers_too_large", 431)
         request.header_bytes = size
 
-    def _ignore_upgrade(self, data: bytes, offset: int) -> None:
-        """An upgrade that is not taken is ignored (RFC 9110 section 7.8), but httptools then skips the body.
+    # upgrades
 
-        So the rest goes to a fresh parser that is told the same framing first.
+    def _leave_http(self, data: bytes, offset: int) -> None:
+        """Take what follows as the tunnel's, or ignore the upgrade: httptools then skips the body.
+
+        So in that case the rest goes to a fresh parser that is told the same framing first.
         """
         request = self._open
+        if request is not None and request.framing is Framing.TUNNEL:
+            self._fed = 0
+            self._feed = self._take_from_tunnel
+            if len(data) > offset:
+                self._take_from_tunnel(data[offset:])
+            return
         self._start_parser()
         if request is not None:
             length = request.fields.get(b"content-length")
@@ -207,6 +248,11 @@ class RequestParser:
         self._fed = 0
         if rest:
             self.receive_data(rest)
+
+    def _take_from_tunnel(self, data: bytes) -> None:
+        assert self._open is not None
+        self._open.chunks.append(data)
+        self._fed = 0
 
 
 def _detail(error: Exception) -> str:

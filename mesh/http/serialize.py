@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mesh.http.message import Fields, Repeats
+from mesh.http.message import Fields, Repeats, Trailers
 from mesh.http.status import STATUS_LINES
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -31,3 +31,10 @@ def response_head(status: int, fields: Fields, repeats: Repeats) -> bytes:
 def chunk(data: bytes) -> bytes:
     """One chunk of a chunked body; nothing for no data, for an empty chunk would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+def last_chunk(trailers: Trailers) -> bytes:
+    """The end of a chunked body, with its trailers (RFC 9112 section 7.1.2)."""
+    if not trailers:
+        return LAST_CHUNK
+    return b"0\r\n%b\r\n\r\n" % b"\r\n".join(map(_colon, trailers))

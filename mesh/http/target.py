@@ -3,7 +3,7 @@
 origin-form      GET /where?q=now          what servers get
 absolute-form    GET http://host/where     what proxies get (HTTP_PROXY)
 asterisk-form    OPTIONS *
-authority-form   CONNECT host:port         refused by the request parser
+authority-form   CONNECT host:port         where a tunnel goes: it has no path
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Target(NamedTuple):
 
 def split_target(target: bytes, method: bytes) -> Target:
     """Take a target that is not plain origin-form apart. Raises RequestError (400)."""
+    if method == b"CONNECT":
+        return _split_authority_form(target)
     if b"#" in target:
         raise RequestError("path_with_fragment")
     if target.startswith(b"/"):
@@ -46,6 +48,13 @@ def split_target(target: bytes, method: bytes) -> Target:
     if not path.startswith(b"/"):
         path = b"/" + path
     return Target(path, authority, scheme.lower())
+
+
+def _split_authority_form(target: bytes) -> Target:
+    """RFC 9112 section 3.2.3: a host with a port, nothing else."""
+    if not target.rpartition(b":")[2].isdigit() or target.endswith(b"]"):
+        raise RequestError("invalid_connect_target")
+    return Target(b"", target)
 
 
 def check_authority(authority: bytes) -> None:

@@ -102,6 +102,7 @@ class Cluster:
     http2: bool = False  # its endpoints are spoken to in HTTP/2
     use_client_protocol: bool = False  # ... in what the client speaks: goes before http2
     max_concurrent_streams: int = 0  # of an HTTP/2 connection; 0 = what the server allows
+    enable_trailers: bool = False  # HTTP/1.1's: read and written; else dropped
     host: str = ""
     namespace: str = ""
     config: str = ""

@@ -17,7 +17,11 @@ ForwardClientCert = Literal[
 
 @dataclass(frozen=True, slots=True)
 class HttpConnectionManager:
-    """HTTP on a connection. Routes come by name over RDS, or inline: exactly one of the two is given."""
+    """HTTP on a connection. Routes come by name over RDS, or inline: exactly one of the two is given.
+
+    ``upgrades`` are the protocols that clients may go on in ("websocket"), by Upgrade or (HTTP/2) by CONNECT;
+    "CONNECT" is that method for its own sake.
+    """
 
     stat_prefix: str
     filters: tuple[HttpFilter, ...]
@@ -30,6 +34,8 @@ class HttpConnectionManager:
     stream_idle_timeout_s: float = 0.0  # 0 = none, Istio's default
     idle_timeout_s: float = 3600.0
     max_request_headers_kb: int = 60
+    upgrades: tuple[str, ...] = ()
+    enable_trailers: bool = False  # HTTP/1.1's: read and written; else dropped
 
 
 @dataclass(frozen=True, slots=True)

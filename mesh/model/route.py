@@ -36,11 +36,15 @@ class QueryMatch:
 
 @dataclass(frozen=True, slots=True)
 class RouteMatch:
-    """All parts must hold. ``path`` is exact, prefix or regex, compared without the query string."""
+    """All parts must hold. ``path`` is exact, prefix or regex, compared without the query string.
+
+    ``connect`` matches CONNECT, which has no path and which nothing else matches.
+    """
 
     path: StringMatch = StringMatch("prefix", "/")
     headers: tuple[HeaderMatch, ...] = ()
     query: tuple[QueryMatch, ...] = ()
+    connect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,10 @@ class HashPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Send the request on. Weights are relative to their sum, which is not zero."""
+    """Send the request on. Weights are relative to their sum, which is not zero.
+
+    ``terminate_connect``: what a CONNECT carries goes to the cluster as bytes; else the CONNECT itself does.
+    """
 
     clusters: tuple[WeightedCluster, ...]
     timeout_s: float | None = None  # None = no limit, Istio's default
@@ -123,6 +130,7 @@ class Forward:
     regex_rewrite: RegexRewrite | None = None  # not beside prefix_rewrite
     hash_policies: tuple[HashPolicy, ...] = ()
     sticky: bool = False  # the cluster, too, is drawn by the hash policies' key, modulo the sum of weights
+    terminate_connect: bool = False
 
 
 @dataclass(frozen=True, slots=True)

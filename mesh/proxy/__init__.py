@@ -50,6 +50,7 @@
     http2_pool       the HTTP/2 connections to an endpoint
     http2_upstream   one of them
     upstream_stream  one of its streams
+    tunnel           CONNECT that ends here: to an endpoint as bytes
     failure          why there is no answer (pure)
     reply            what the client is told then (pure)
     grpc             what gRPC clients are told, and say (pure)

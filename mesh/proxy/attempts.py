@@ -27,9 +27,9 @@ class Attempts:
 
     __slots__ = ("_exchange", "_holds", "_policy", "_timer", "exhausted", "needs_fresh", "retries", "tried")
 
-    def __init__(self, exchange: Exchange, policy: RetryPolicy) -> None:
+    def __init__(self, exchange: Exchange, policy: RetryPolicy | None) -> None:
         self._exchange = exchange
-        self._policy = policy
+        self._policy = policy or KEEP_ALIVE_RACE
         self._timer: Timer | None = None
         self._holds = False  # one of the breaker's retries, until this retry has an outcome
         self.retries = 0
@@ -106,3 +106,12 @@ class Attempts:
         if self._holds and cluster is not None:
             self._holds = False
             cluster.breaker.retries -= 1
+
+
+def further_attempts(exchange: Exchange) -> Attempts:
+    """The exchange's, made when they are first needed."""
+    if exchange._attempts is None:
+        route = exchange.route
+        forward = route.forward if route is not None else None
+        exchange._attempts = Attempts(exchange, forward.retry if forward is not None else None)
+    return exchange._attempts

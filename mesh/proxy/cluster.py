@@ -18,6 +18,7 @@ from mesh.proxy.cluster_stats import ClusterStats
 from mesh.proxy.hash_table import TABLES, Table
 from mesh.proxy.http2_pool import make_pool
 from mesh.proxy.outlier import Detector, OutlierStats
+from mesh.proxy.pool import Pool
 from mesh.proxy.priority import priority_loads, spread, spread_keys
 from mesh.proxy.slow_start import STEPS, is_warming, scaled_weight
 from mesh.proxy.strict_dns import StrictDns
@@ -48,6 +49,7 @@ class Host:
         "successes",
         "text",
         "timeouts",
+        "tunnels",
         "uses_tls",
         "weight",
     )
@@ -64,6 +66,7 @@ class Host:
         self.monitor = cluster.detector.watch() if cluster.detector is not None else None
         self.uses_tls = cluster.uses_tls(endpoint)  # an endpoint that changes it becomes another one
         self.pool = make_pool(self, cluster)
+        self.tunnels: Pool | None = None  # made when first needed
 
     def describe(self, endpoint: Endpoint) -> None:
         """Take what may change while the endpoint stays the same."""

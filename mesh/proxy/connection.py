@@ -16,7 +16,7 @@ from mesh.http.errors import Http2Preface, RequestError
 from mesh.http.h2.frames import PREFACE
 from mesh.http.message import Framing, Request, Response
 from mesh.http.request_parser import RequestParser
-from mesh.http.serialize import CONTINUE, LAST_CHUNK, chunk
+from mesh.http.serialize import CONTINUE, chunk, last_chunk
 from mesh.proxy.connection_info import ConnectionInfo
 from mesh.proxy.exchange import Exchange
 from mesh.proxy.heads import frame_response, make_response_head
@@ -59,7 +59,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.worker = manager.worker
         self.info = info
         self.chain = chain
-        self.parser = RequestParser(manager.max_header_bytes)
+        self.parser = RequestParser(manager.max_header_bytes, manager.protocols, manager.enable_trailers)
         self.exchange: Exchange | None = None
         self.draining = manager.worker.draining
         self.last_active = time.monotonic()
@@ -272,5 +272,7 @@ def _take_body(exchange: Exchange, response: Response) -> bytes:
     body = response.take_body()
     exchange.bytes_sent += len(body)
     if exchange.is_chunked:
-        body = chunk(body) + LAST_CHUNK if response.complete else chunk(body)
+        body = chunk(body)
+        if response.complete:
+            body += last_chunk(response.trailers if exchange.manager.enable_trailers else ())
     return body

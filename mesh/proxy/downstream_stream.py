@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, cast
 from mesh.http.errors import RequestError
 from mesh.http.h2.connection import Connection
 from mesh.http.h2.errors import Code, StreamFault
-from mesh.http.h2.messages import StreamResponse, response_block, trailers_block
+from mesh.http.h2.messages import response_block, trailers_block
 from mesh.http.h2.stream import Stream
-from mesh.http.message import Framing, Message, Repeats, Request, Response
+from mesh.http.message import Framing, Message, Request, Response, Trailers
 from mesh.http.status import NO_BODY
 from mesh.proxy.exchange import Exchange
 from mesh.proxy.heads import complete_response
@@ -57,10 +57,10 @@ class DownstreamStream(Stream):
             request.complete = True
         exchange.request_arrived()
 
-    def trailers_received(self, trailers: Repeats) -> None:
+    def trailers_received(self, trailers: Trailers) -> None:
         exchange = self.exchange
         if exchange is not None:
-            exchange.request.trailers = trailers  # type: ignore[attr-defined]
+            exchange.request.trailers = trailers
             self.data_received(b"", True)
 
     def request_refused(self, error: RequestError) -> None:
@@ -90,15 +90,18 @@ class DownstreamStream(Stream):
     def send_head(self, exchange: Exchange, response: Response) -> None:
         """A response's head, with what there is of its body."""
         complete_response(exchange, response.fields, response)
-        if response.status in NO_BODY:
+        status = exchange.status
+        if status == 101:
+            status = 200  # RFC 8441 section 4: to a CONNECT any 2xx agrees
+        elif status in NO_BODY:
             response.fields.pop(b"transfer-encoding", None)
             if response.status == 204:
                 response.fields.pop(b"content-length", None)
         elif b"grpc-status" in response.fields:
             response.fields.pop(b"content-length", None)  # only a head: gRPC has no other length
-        block = response_block(exchange.status, response.fields, response.repeats)
+        block = response_block(status, response.fields, response.repeats)
         exchange.header_bytes_sent = len(block)
-        is_whole = response.complete and not response.chunks and not _trailers(response)
+        is_whole = response.complete and not response.chunks and not response.trailers
         self.connection.send_head(self, block, is_whole)
         if not is_whole:
             self.send_body(exchange, response)
@@ -107,7 +110,7 @@ class DownstreamStream(Stream):
         """More of the body, or its end."""
         data = response.take_body()
         exchange.bytes_sent += len(data)
-        trailers = _trailers(response) if response.complete else None
+        trailers = response.trailers if response.complete else ()
         end = response.complete and not trailers
         if data or end:
             self.connection.send_data(self, data, end)
@@ -139,7 +142,3 @@ class DownstreamStream(Stream):
     def writable(self) -> None:
         if self.exchange is not None:
             self.exchange.resume_response()
-
-
-def _trailers(response: Response) -> Repeats:
-    return response.trailers if isinstance(response, StreamResponse) else []

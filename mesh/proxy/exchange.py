@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from mesh.http.fields import HOP_BY_HOP, remove_hop_by_hop
 from mesh.http.message import Framing, Response
+from mesh.http.upgrade import CONNECT
 from mesh.proxy import failure as failures
 from mesh.proxy.access_record import make_entry
-from mesh.proxy.attempts import KEEP_ALIVE_RACE, Attempts
+from mesh.proxy.attempts import Attempts, further_attempts
 from mesh.proxy.exchange_state import ExchangeState
 from mesh.proxy.failure import Failure, Stage
 from mesh.proxy.filters.chain import RequestStep
@@ -29,18 +30,20 @@ from mesh.proxy.hash_policy import find_key, pick_by_key
 from mesh.proxy.heads import clean_request
 from mesh.proxy.mirror import begin_mirrors
 from mesh.proxy.mutation import Mutation
-from mesh.proxy.reply import RETRY_LIMIT_EXCEEDED, Reply, details_of, flag_of, reply_for
-from mesh.proxy.request_body import RequestBody
+from mesh.proxy.reply import RETRY_LIMIT_EXCEEDED, UPGRADE_FAILED, Reply, details_of, flag_of, reply_for
+from mesh.proxy.request_body import body_of
 from mesh.proxy.rewrite import redirect_reply, rewrite, set_authority
 from mesh.proxy.route import CompiledRoute, match_route, pick_destination
 from mesh.proxy.stream_idle import watch_idle
 from mesh.proxy.timeout import timeouts_for
+from mesh.proxy.tunnel import open_tunnel, pool_for_connect
 from mesh.proxy.wishes import heed
 
 if TYPE_CHECKING:
     from mesh.proxy.ends import Upstream
 
 _clock = time.monotonic
+_NO_BODY, _TUNNEL = Framing.NONE, Framing.TUNNEL
 
 
 class Exchange(ExchangeState):
@@ -77,8 +80,7 @@ class Exchange(ExchangeState):
         elif route.forward is not None:
             self.forward(route)
         elif route.redirect is not None:
-            scheme = self.request.fields[b"x-forwarded-proto"]
-            reply = redirect_reply(self.request, route.model, route.redirect, scheme)
+            reply = redirect_reply(self.request, route.model, route.redirect)
             self.reply(reply, route.response_mutations)
         elif route.direct is not None:
             self.reply(Reply(route.direct.status, route.direct.body), route.response_mutations)
@@ -108,17 +110,20 @@ class Exchange(ExchangeState):
             step(self)
         if self.has_wishes:
             forward = heed(forward, request)
-            self._attempts = Attempts(self, forward.retry or KEEP_ALIVE_RACE)
+            self._attempts = Attempts(self, forward.retry)
         timeouts = self.timeouts = timeouts_for(self, forward)
         if timeouts is not None:
             request.fields[b"x-envoy-expected-rq-timeout-ms"] = b"%d" % timeouts.expected_ms()
-            if request.complete:
+            if request.complete or request.framing is _TUNNEL:
                 timeouts.request_complete()
         if request.expects_continue and not request.complete:
             self.downstream.send_continue()
-        if request.framing is not Framing.NONE:
-            self.body = RequestBody(request, keep=forward.retry is not None)
-        if route.mirrors:
+        if request.framing is not _NO_BODY:
+            if request.method == CONNECT and not self.manager.makes_tunnels:
+                self.reply(UPGRADE_FAILED)
+                return
+            self.body = body_of(request, keep=forward.retry is not None)
+        if route.mirrors and request.framing is not _TUNNEL:
             begin_mirrors(self, route.mirrors)
         if route.hash_policies:
             find_key(self, destination, route.hash_policies)
@@ -145,12 +150,13 @@ class Exchange(ExchangeState):
         host.active += 1
         self.host = host
         self._in_attempt = True
-        connection = None if again is not None and again.needs_fresh else host.pool.take(self)
+        pool = host.pool if self.request.path else pool_for_connect(self, host, cluster)
+        connection = None if again is not None and again.needs_fresh else pool.take(self)
         if connection is not None:
             self.connected(connection)
         elif breaker.can_wait():
-            self._waiting_in = host
-            host.pool.wait(self)
+            self._waiting_in = pool
+            pool.wait(self)
         else:
             stats.pending_overflow.value += 1
             self.upstream_failed(failures.OVERFLOW)
@@ -176,7 +182,7 @@ class Exchange(ExchangeState):
     def request_arrived(self) -> None:
         """More of the request's body."""
         connection, body = self.upstream, self.body
-        if connection is not None and body is not None:
+        if connection is not None and body is not None and body.is_open:
             connection.send_body(self, body)
             self.sent_at = _clock()
         elif body is not None and body.is_full():
@@ -201,7 +207,7 @@ class Exchange(ExchangeState):
         if connection is not None:
             connection.close()
         if self._waiting_in is not None:
-            self._waiting_in.pool.forget(self)
+            self._waiting_in.forget(self)
             self._waiting_in = None
         if self._attempts is not None:
             self._attempts.stop()
@@ -216,20 +222,13 @@ class Exchange(ExchangeState):
         if self.response is not None:
             self._break_response(flag_of(failure), details_of(failure))
             return
-        attempts = self._further_attempts()
+        attempts = further_attempts(self)
         if attempts.after_failure(failure):
             return
         reply = reply_for(failure, attempts.exhausted, attempts.retries)
         if self.cluster is not None:
             self.cluster.stats.rq_classes[reply.status // 100].value += 1
         self.reply(reply, self.destination.response_mutations if self.destination is not None else ())
-
-    def _further_attempts(self) -> Attempts:
-        if self._attempts is None:
-            route = self.route
-            policy = route.forward.retry if route is not None and route.forward is not None else None
-            self._attempts = Attempts(self, policy or KEEP_ALIVE_RACE)
-        return self._attempts
 
     # the response arrives
 
@@ -246,7 +245,7 @@ class Exchange(ExchangeState):
 
     def _is_retried(self, response: Response) -> bool:
         """Whether this response is worth another attempt instead of being passed on."""
-        attempts = self._further_attempts()
+        attempts = further_attempts(self)
         if not attempts.after_response(response):
             if attempts.exhausted:
                 self.add_flag(RETRY_LIMIT_EXCEEDED)
@@ -265,13 +264,14 @@ class Exchange(ExchangeState):
         self.response = response
         self.status = response.status
         self.details = "via_upstream"
-        self.service_time_s = _clock() - self.sent_at
         if self.timeouts is not None:
             self.timeouts.attempt_ends()
         fields = response.fields
         if not HOP_BY_HOP.isdisjoint(fields):
             remove_hop_by_hop(response)
-        fields[b"x-envoy-upstream-service-time"] = b"%d" % (self.service_time_s * 1000)
+        if self.request.complete:
+            self.service_time_s = _clock() - self.sent_at
+            fields[b"x-envoy-upstream-service-time"] = b"%d" % (self.service_time_s * 1000)
         destination = self.destination
         if destination is not None:
             for mutation in destination.response_mutations:
@@ -281,6 +281,8 @@ class Exchange(ExchangeState):
         self.downstream.send_head(self, response)
         if response.complete:
             self._response_complete(response)
+        elif response.framing is _TUNNEL:
+            open_tunnel(self)
 
     def continue_response(self, response: Response) -> None:
         """More of the body, or its end."""
@@ -337,13 +339,9 @@ class Exchange(ExchangeState):
         self.status = reply.status
         if not request.complete:
             self.keep_alive = False
-        made = Response(reply.status, reply.make_fields(), [], Framing.LENGTH, True)
+        made = self.replied = reply.make_response(request.method)
         for mutation in mutations:
             mutation.apply(made)
-        made.complete = True
-        self.replied = made
-        if reply.body and request.method != b"HEAD":
-            made.chunks.append(reply.body)
         self.downstream.send_head(self, made)
         self.finish()
 
@@ -352,7 +350,12 @@ class Exchange(ExchangeState):
         self.add_flag(flag)
         self.details = details
         self.keep_alive = False
-        self.downstream.abort_after_write()
+        response = self.response
+        if response is not None and response.framing is _TUNNEL:
+            response.complete = True  # a tunnel's end is nothing to be told apart from
+            self.downstream.send_body(self, response)
+        else:
+            self.downstream.abort_after_write()
         self.finish()
 
     def refuse_body(self, reply: Reply) -> None:
@@ -387,9 +390,8 @@ class Exchange(ExchangeState):
         if self.body is not None:
             self.body.end_copies()
         manager = self.manager
-        stats = manager.stats
-        stats.rq_active.value -= 1
-        stats.rq_classes[self.status // 100].value += 1
+        manager.stats.rq_active.value -= 1
+        manager.stats.rq_classes[self.status // 100].value += 1
         now = _clock()
         if manager.sinks:
             entry = make_entry(self, now - self.started)

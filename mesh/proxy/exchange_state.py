@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mesh.proxy.attempts import Attempts
     from mesh.proxy.cluster import Host, RuntimeCluster
     from mesh.proxy.ends import Downstream, Upstream
+    from mesh.proxy.pool import Pool
     from mesh.proxy.request_body import RequestBody
     from mesh.proxy.route import CompiledRoute, Destination
     from mesh.proxy.timeout import Timeouts
@@ -78,7 +79,7 @@ class ExchangeState:
         self.destination: Destination | None = None
         self.cluster: RuntimeCluster | None = None
         self.host: Host | None = None
-        self._waiting_in: Host | None = None  # in whose pool it waits for a connection
+        self._waiting_in: Pool | None = None  # where it waits for a connection
         self._in_attempt = False  # counted at cluster and host
         self.upstream: Upstream | None = None
         self.upstream_local = self.upstream_principal = ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from mesh.http.h2.messages import StreamResponse
 from mesh.http.message import Request, Response
 from mesh.proxy.reply import Reply
 
@@ -45,9 +44,7 @@ def grpc_status(request: Request, response: Response | None, http_status: int) -
         return ""
     said = None
     if response is not None:
-        if isinstance(response, StreamResponse):
-            said = dict(response.trailers).get(b"grpc-status")
-        said = said or response.fields.get(b"grpc-status")
+        said = dict(response.trailers).get(b"grpc-status") or response.fields.get(b"grpc-status")
     if said is not None and said.strip().isdigit():
         return said.strip().decode()
     return str(_OF_HTTP.get(http_status, _UNKNOWN)) if http_status else ""

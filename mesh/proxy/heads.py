@@ -68,8 +68,10 @@ def _forward_client_cert(exchange: Exchange, own: bytes) -> None:
 
 
 def frame_response(exchange: Exchange, response: Response) -> None:
-    """How the client will know the end: its length, chunks, or for HTTP/1.0 the end of the connection."""
+    """How the client will know the end: its length, chunks, or (HTTP/1.0, tunnels) the connection's end."""
     framing = response.framing
+    if framing is Framing.TUNNEL:
+        return
     if framing is Framing.NONE:
         if exchange.request.method != b"HEAD":  # 204 and 304: RFC 9110 section 8.6, RFC 9112 section 6.1
             response.remove(b"transfer-encoding")
@@ -101,7 +103,8 @@ def make_response_head(exchange: Exchange, fields: Fields, response: Response) -
     complete_response(exchange, fields, response)
     if not exchange.keep_alive or exchange.downstream.draining:
         exchange.keep_alive = False
-        fields[b"connection"] = b"close"
+        if response.framing is not Framing.TUNNEL:
+            fields[b"connection"] = b"close"
     elif exchange.request.http10:
         fields[b"connection"] = b"keep-alive"
     return response_head(exchange.status, fields, response.repeats)

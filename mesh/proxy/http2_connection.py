@@ -41,7 +41,7 @@ class Http2Connection(Http2Protocol):
         self.chain = chain
         self.draining = False
         self.last_active = time.monotonic()
-        limits = Limits(max_header_bytes=manager.max_header_bytes)
+        limits = Limits(max_header_bytes=manager.max_header_bytes, protocols=manager.protocols)
         self.codec = Server(self._make_stream, limits, self.wake, time.monotonic)
 
     def _make_stream(self, codec: Connection, stream_id: int) -> DownstreamStream:

@@ -21,6 +21,7 @@ class Http2Upstream(Http2Protocol):
 
     __slots__ = (
         "_lost",
+        "_upgrades",
         "draining",
         "expires_at",
         "idle_since",
@@ -42,6 +43,7 @@ class Http2Upstream(Http2Protocol):
         self.expires_at = float("inf")
         self.draining = False
         self._lost = False
+        self._upgrades: list[UpstreamStream] = []
         self.codec = Client(self._changed, Limits(), self.wake, time.monotonic)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -63,6 +65,10 @@ class Http2Upstream(Http2Protocol):
             self.pool.cluster.stats.cx_max_requests.value += 1
             self.draining = True
 
+    def wait_to_upgrade(self, stream: UpstreamStream) -> None:
+        """RFC 8441 section 3: only the server's settings tell whether it takes an Upgrade."""
+        self._upgrades.append(stream)
+
     def stream_done(self, now: float) -> None:
         """There may be room for another."""
         self.idle_since = now
@@ -73,6 +79,9 @@ class Http2Upstream(Http2Protocol):
         """The server's limits changed, or it is leaving."""
         if self.codec.goaway is not None:
             self.draining = True
+        waiting, self._upgrades = self._upgrades, []
+        for stream in waiting:
+            stream.settings_known()
         self.pool.serve_waiting()
         self._close_if_done()
 
@@ -93,7 +102,7 @@ class Http2Upstream(Http2Protocol):
         streams = self._streams()
         if streams:
             self.pool.cluster.stats.cx_destroy_with_active_rq.value += 1
-        for stream in streams:
+        for stream in (*streams, *self._upgrades):
             self.codec.forget(stream)
             stream.fail(kind, fault.detail if fault is not None else "")
         self.pool.lost(self)

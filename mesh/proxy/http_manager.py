@@ -17,6 +17,8 @@ from mesh.proxy.route import RouteTable
 from mesh.proxy.stats import Counter, Stats
 from mesh.proxy.worker import Worker
 
+_CONNECT = b"connect"
+
 Sink = Callable[[AccessLogEntry], None]
 
 
@@ -43,11 +45,14 @@ class HttpManager:
 
     __slots__ = (
         "counts_attempts",
+        "enable_trailers",
         "forward_client_cert",
         "generate_request_id",
         "idle_timeout_s",
+        "makes_tunnels",
         "max_header_bytes",
         "model",
+        "protocols",
         "reporter",
         "request_steps",
         "response_steps",
@@ -81,6 +86,10 @@ class HttpManager:
         self.max_header_bytes = model.max_request_headers_kb * 1024
         self.idle_timeout_s = model.idle_timeout_s
         self.stream_idle_timeout_s = model.stream_idle_timeout_s
+        self.enable_trailers = model.enable_trailers
+        upgrades = frozenset(protocol.lower().encode() for protocol in model.upgrades)
+        self.protocols = upgrades - {_CONNECT}
+        self.makes_tunnels = _CONNECT in upgrades
         filters = compile_filters(model.filters)
         self.request_steps = filters.request
         self.upstream_steps = filters.upstream

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mesh.http.errors import RequestError
-from mesh.http.message import Fields
+from mesh.http.message import Fields, Framing, Response
 from mesh.http.status import reason
 from mesh.proxy.failure import Failure, Kind, Stage
 
@@ -66,13 +66,23 @@ class Reply:
     fields: tuple[tuple[bytes, bytes], ...] = ()
     grpc_status: int | None = None  # for gRPC clients; None: what the status means to them
 
-    def make_fields(self) -> Fields:
-        """The head's fields; a body is plain text, as all of Envoy's are."""
-        fields = {b"content-length": b"%d" % len(self.body)} if self.body or self.status != 204 else {}
+    def make_response(self, method: bytes) -> Response:
+        """To a request of that method; a body is plain text, as all of Envoy's are."""
+        fields: Fields = {}
+        if self.body or self.status != 204:
+            fields[b"content-length"] = b"%d" % len(self.body)
         if self.body:
             fields[b"content-type"] = b"text/plain"
         fields.update(self.fields)
-        return fields
+        response = Response(self.status, fields, [], Framing.LENGTH, True)
+        response.complete = True
+        if self.body and method != b"HEAD":
+            response.chunks.append(self.body)
+        return response
+
+
+# A CONNECT that has a route, on a listener that makes no tunnels.
+UPGRADE_FAILED = Reply(403, details="upgrade_failed")
 
 
 def reply_for(failure: Failure, retries_exhausted: bool = False, retries: int = 0) -> Reply:

@@ -1,10 +1,13 @@
-"""A request's body on its way to the upstream: counted, kept while it may be needed again. Pure."""
+"""A request's body on its way to the upstream: counted, kept while it may be needed again. Pure.
+
+What a client says through a tunnel is one, too; it stays here until the server has agreed to the tunnel.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from mesh.http.message import Request
+from mesh.http.message import Framing, Request
 
 # A body is kept for another attempt while it is no larger than this; a larger one is sent once.
 MAX_REPLAY_BYTES = 64 * 1024
@@ -21,9 +24,11 @@ class BodyCopy(Protocol):
 
 
 class RequestBody:
-    """``received`` counts what was taken. ``keep``: the route may try again."""
+    """``received`` counts what was taken. ``keep``: the route may try again. ``is_open``: it may be sent."""
 
     __slots__ = ("_kept", "_request", "copies", "received")
+
+    is_open = True
 
     def __init__(self, request: Request, keep: bool) -> None:
         self._request = request
@@ -60,3 +65,22 @@ class RequestBody:
     def is_full(self) -> bool:
         """Whether enough is held while there is no connection."""
         return sum(map(len, self._request.chunks)) > MAX_HELD_BYTES
+
+
+class TunnelBody(RequestBody):
+    """Not to be sent before ``is_open``; until then nothing of it is gone."""
+
+    __slots__ = ("is_open",)
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request, keep=False)
+        self.is_open = False
+
+    @property
+    def can_repeat(self) -> bool:
+        return not self.is_open
+
+
+def body_of(request: Request, keep: bool) -> RequestBody:
+    """``keep``: all of it may be sent again."""
+    return TunnelBody(request) if request.framing is Framing.TUNNEL else RequestBody(request, keep)

@@ -86,8 +86,9 @@ def replace_prefix(path: bytes, route: Route, replacement: str) -> bytes:
     return replacement.encode() + mark + query
 
 
-def redirect_reply(request: Request, route: Route, redirect: Redirect, scheme: bytes) -> Reply:
+def redirect_reply(request: Request, route: Route, redirect: Redirect) -> Reply:
     """The Location of a redirect: each part from the rule, else from the request (RFC 9110, 10.2.2)."""
+    scheme = request.fields[b"x-forwarded-proto"]
     new_scheme = redirect.scheme.encode() if redirect.scheme else scheme
     host, colon, port = _split_port(request.authority)
     if redirect.host is not None:

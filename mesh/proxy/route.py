@@ -113,13 +113,15 @@ class CompiledRoute:
 
 
 class CompiledHost:
-    """A virtual host's routes, in order."""
+    """A virtual host's routes, in order; those for CONNECT apart, which only they match."""
 
-    __slots__ = ("model", "routes")
+    __slots__ = ("connect_routes", "model", "routes")
 
     def __init__(self, host: VirtualHost, config: RouteConfiguration) -> None:
         self.model = host
-        self.routes = tuple(CompiledRoute(route, config) for route in host.routes)
+        compiled = [CompiledRoute(route, config) for route in host.routes]
+        self.routes = tuple(route for route in compiled if not route.model.match.connect)
+        self.connect_routes = tuple(route for route in compiled if route.model.match.connect)
 
 
 class RouteTable:
@@ -190,7 +192,7 @@ def match_route(table: RouteTable, request: Request) -> CompiledRoute | None:
     """The first route that matches; None is Envoy's route_not_found."""
     host = table.find_host(request.authority)
     if host is not None:
-        for route in host.routes:
+        for route in host.routes if request.path else host.connect_routes:
             if route.matcher is None or route.matcher(request):
                 return route
     return None

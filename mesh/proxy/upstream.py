@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from mesh.http.errors import ResponseError
 from mesh.http.message import Framing, Request
 from mesh.http.response_parser import ResponseParser
-from mesh.http.serialize import LAST_CHUNK, chunk, request_head
+from mesh.http.serialize import chunk, last_chunk, request_head
 from mesh.proxy.failure import Failure, Kind, Stage
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, pool: Pool, principal: str = "") -> None:
         self.pool = pool
         self.principal = principal
-        self.parser = ResponseParser()
+        self.parser = ResponseParser(pool.cluster.model.enable_trailers)
         self.exchange: Exchange | None = None
         self.requests = 0
         self.idle_since = 0.0
@@ -57,17 +57,29 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange = exchange
         self.requests += 1
         request, body = exchange.request, exchange.body
-        self.parser.expect(request.method)
-        data = request_head(request.method, request.path, request.fields, request.repeats)
-        if body is not None:
-            data += _frame(request, body.sent_before() + body.take())
+        self.parser.expect(request.method, request.framing is Framing.TUNNEL)
+        target = request.path or request.authority  # RFC 9112 section 3.2.3: CONNECT names nothing else
+        data = request_head(request.method, target, request.fields, request.repeats)
+        if body is not None and body.is_open:
+            data += self._frame(request, body.sent_before() + body.take())
         self.transport.write(data)
 
     def send_body(self, exchange: Exchange, body: RequestBody) -> None:
         """Send what has arrived since; called once more with nothing when the body ends."""
-        data = _frame(exchange.request, body.take())
+        request = exchange.request
+        data = self._frame(request, body.take())
         if data:
             self.transport.write(data)
+        if request.complete and request.framing is Framing.TUNNEL:
+            self.transport.write_eof()
+
+    def _frame(self, request: Request, data: bytes) -> bytes:
+        """A piece of the body as it goes onto the wire, with the end when this was the last."""
+        if request.framing is Framing.CHUNKED:
+            data = chunk(data)
+            if request.complete:
+                data += last_chunk(request.trailers if self.parser.keeps_trailers else ())
+        return data
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
@@ -95,9 +107,13 @@ class UpstreamConnection(asyncio.Protocol):
         self._lost = True
         if self.exchange is not None:
             self.pool.cluster.stats.cx_destroy_with_active_rq.value += 1
-            begun = self.parser.response is not None or self.parser.in_head
-            self._fail(Kind.PROTOCOL_ERROR if begun else Kind.CONNECTION_TERMINATION)
+            self._fail(Kind.PROTOCOL_ERROR if self._breaks_a_message() else Kind.CONNECTION_TERMINATION)
         self.pool.lost(self)
+
+    def _breaks_a_message(self) -> bool:
+        """Whether the end of the connection comes where a message has begun and not ended."""
+        response = self.parser.response
+        return self.parser.in_head if response is None else response.framing is not Framing.TUNNEL
 
     def _fail(self, kind: Kind, reason: str = "") -> None:
         exchange, self.exchange = self.exchange, None
@@ -139,12 +155,3 @@ class UpstreamConnection(asyncio.Protocol):
         """Closing is final: nothing that arrives later is for anybody."""
         self.exchange = None
         self.transport.close()
-
-
-def _frame(request: Request, data: bytes) -> bytes:
-    """A piece of the body as it goes onto the wire, with the end when this was the last."""
-    if request.framing is Framing.CHUNKED:
-        data = chunk(data)
-        if request.complete:
-            data += LAST_CHUNK
-    return data

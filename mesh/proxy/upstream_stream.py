@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from mesh.http.h2.errors import Code, StreamFault
-from mesh.http.h2.messages import StreamRequest, StreamResponse, request_block, trailers_block
+from mesh.http.h2.messages import request_block, trailers_block
 from mesh.http.h2.stream import Stream
-from mesh.http.message import Message, Repeats, Request
+from mesh.http.message import Framing, Message, Request, Response, Trailers
+from mesh.http.upgrade import CONNECT, agree
 from mesh.proxy.failure import Failure, Kind, Stage
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class UpstreamStream(Stream):
         self.local_address = owner.local_address
         self.method = b""
         self.exchange: Exchange | None = None
-        self.response: StreamResponse | None = None
+        self.response: Response | None = None
 
     # what the exchange sends
 
@@ -37,10 +38,27 @@ class UpstreamStream(Stream):
         request, body = exchange.request, exchange.body
         self.exchange = exchange
         self.method = request.method
+        if request.framing is Framing.TUNNEL:
+            self.method = CONNECT
+            if b"upgrade" in request.fields and not self._may_upgrade():
+                return
         self.owner.open(self)
         self.connection.send_head(self, request_block(request), body is None)
-        if body is not None:
+        if body is not None and body.is_open:
             self._send(request, body.sent_before() + body.take())
+
+    def _may_upgrade(self) -> bool:
+        """RFC 8441 section 3; False: it will go on by itself, or has failed."""
+        codec = self.owner.codec
+        if not codec.is_told:
+            self.owner.wait_to_upgrade(self)
+        elif not codec.peer.connects_protocols:
+            self.fail(Kind.PROTOCOL_ERROR, "http2.extended_connect_not_supported", definite=True)
+        return codec.peer.connects_protocols
+
+    def settings_known(self) -> None:
+        if self.exchange is not None:
+            self.send_request(self.exchange)
 
     def send_body(self, exchange: Exchange, body: RequestBody) -> None:
         """What has arrived since; called once more with nothing when the body ends."""
@@ -48,7 +66,7 @@ class UpstreamStream(Stream):
 
     def _send(self, request: Request, data: bytes) -> None:
         end = request.complete
-        trailers = request.trailers if end and isinstance(request, StreamRequest) else None
+        trailers = request.trailers if end else ()
         if data or (end and not trailers):
             self.connection.send_data(self, data, end and not trailers)
         if trailers:
@@ -69,9 +87,12 @@ class UpstreamStream(Stream):
     # what the server sends
 
     def head_received(self, message: Message) -> None:
-        response = self.response = cast("StreamResponse", message)
-        if self.exchange is not None:
-            self.exchange.response_arrived(response)
+        response = self.response = cast("Response", message)
+        exchange = self.exchange
+        if exchange is not None:
+            if response.framing is Framing.TUNNEL:
+                agree(response, exchange.request)
+            exchange.response_arrived(response)
 
     def data_received(self, data: bytes, end: bool) -> None:
         exchange, response = self.exchange, self.response
@@ -83,7 +104,7 @@ class UpstreamStream(Stream):
             response.complete = True
         exchange.response_arrived(response)
 
-    def trailers_received(self, trailers: Repeats) -> None:
+    def trailers_received(self, trailers: Trailers) -> None:
         if self.response is not None:
             self.response.trailers = trailers
             self.data_received(b"", True)

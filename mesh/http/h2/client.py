@@ -21,17 +21,18 @@ UNTOLD_MAX_STREAMS = 100
 class Client(Connection):
     """``changed`` is called when ``can_open`` may be another: after SETTINGS and GOAWAY.
 
-    ``goaway`` is the highest stream the server will answer, once it has said so.
+    ``goaway`` is the highest stream the server will answer, once it has said so; ``is_told``: its settings
+    have come.
     """
 
-    __slots__ = ("_changed", "_told", "goaway", "next_id")
+    __slots__ = ("_changed", "goaway", "is_told", "next_id")
 
     def __init__(
         self, changed: Callable[[], None], limits: Limits, wake: Callable[[], None], clock: Clock
     ) -> None:
         super().__init__(limits, wake, clock)
         self._changed = changed
-        self._told = False
+        self.is_told = False
         self.next_id = 1
         self.peer.max_streams = UNTOLD_MAX_STREAMS
         self.goaway: int | None = None
@@ -77,8 +78,8 @@ class Client(Connection):
         return stream_id >= self.next_id or not stream_id & 1
 
     def _settings_changed(self) -> None:
-        if not self._told:
-            self._told = True
+        if not self.is_told:
+            self.is_told = True
             if self.peer.max_streams == UNTOLD_MAX_STREAMS:
                 self.peer.max_streams = MAX_STREAM_ID  # it did not say: no limit (section 6.5.2)
         self._changed()

@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 
 from mesh.http.errors import RequestError
+from mesh.http.fields import is_trailer
 from mesh.http.h2.errors import Code, StreamFault
 from mesh.http.h2.hpack import Triples, encode_field
-from mesh.http.message import Fields, Framing, Repeats, Request, Response
+from mesh.http.h2.settings import Limits
+from mesh.http.message import MAX_FIELDS, Fields, Framing, Repeats, Request, Response, Trailers
 from mesh.http.status import NO_BODY
 from mesh.http.target import check_authority
+from mesh.http.upgrade import CONNECT, from_extended_connect
 
-MAX_FIELDS = 100  # Envoy's max_headers_count
 MAX_KNOWN_NAMES = 4096  # cache of names found valid, emptied when full
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
@@ -28,55 +30,69 @@ _FORBIDDEN = frozenset(
     (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"http2-settings")
 )
 _LEFT_OUT = _FORBIDDEN | {b"host", b"te"}
-_REQUEST_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path"))
+_REQUEST_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 _known: set[bytes] = set()
 GRPC = b"application/grpc"
 _TE_TRAILERS = (b"te", b"trailers")
 
 
-class StreamRequest(Request):
-    __slots__ = ("trailers",)
-
-    trailers: Repeats
-
-
-class StreamResponse(Response):
-    __slots__ = ("trailers",)
-
-    trailers: Repeats
-
-
-def read_request(triples: Triples, end: bool, max_bytes: int) -> StreamRequest:
+def read_request(triples: Triples, end: bool, limits: Limits) -> Request:
     """Raises StreamFault and RequestError."""
     pseudo, fields, repeats = _sort(triples, _REQUEST_PSEUDO)
     try:
         method, scheme, path = pseudo[b":method"], pseudo[b":scheme"], pseudo[b":path"]
     except KeyError:
-        if pseudo.get(b":method") == b"CONNECT":
-            raise RequestError("connect_not_supported", 501) from None
-        raise _malformed("missing_pseudo_header") from None
+        method, scheme, path = _read_connect(pseudo), b"http", b""
     if _METHOD.fullmatch(method) is None or scheme not in (b"http", b"https"):
         raise _malformed("invalid_pseudo_header")
     authority = _authority(pseudo, fields)
     if repeats:
         repeats = _join_cookies(fields, repeats)
-    request = StreamRequest(method, path, authority, fields, repeats, Framing.NONE, True)
-    request.trailers = []
+    request = Request(method, path, authority, fields, repeats, Framing.NONE, True)
     request.scheme = scheme
     request.header_bytes = sum(map(len, fields)) + sum(map(len, fields.values())) + len(method) + len(path)
-    if repeats or len(fields) > MAX_FIELDS or request.header_bytes + 32 * len(fields) > max_bytes:
-        _check_size(request, max_bytes)
-    if _PATH.fullmatch(path) is None or (path[0] == 0x2A and (path != b"*" or method != b"OPTIONS")):
+    if (
+        repeats
+        or len(fields) > MAX_FIELDS
+        or request.header_bytes + 32 * len(fields) > limits.max_header_bytes
+    ):
+        _check_size(request, limits.max_header_bytes)
+    if method == CONNECT or b":protocol" in pseudo:
+        _make_tunnel(request, pseudo.get(b":protocol"), limits.protocols)
+    elif _PATH.fullmatch(path) is None or (path[0] == 0x2A and (path != b"*" or method != b"OPTIONS")):
         raise (
             RequestError("path_with_fragment" if b"#" in path else "invalid_path")
             if path
             else _malformed("empty_path")
         )
-    if method == b"CONNECT":
-        raise RequestError("connect_not_supported", 501)
-    _frame_request(request, end)
+    else:
+        _frame_request(request, end)
+    request.complete = end
     return request
+
+
+def _read_connect(pseudo: dict[bytes, bytes]) -> bytes:
+    """Section 8.5: CONNECT, and it alone, has neither scheme nor path, and has an authority."""
+    if pseudo.get(b":method") != CONNECT or pseudo.keys() != {b":method", b":authority"}:
+        raise _malformed("missing_pseudo_header")
+    return CONNECT
+
+
+def _make_tunnel(request: Request, protocol: bytes | None, protocols: frozenset[bytes]) -> None:
+    """RFC 8441 section 4: with a protocol CONNECT has scheme and path as any request; without, neither."""
+    if request.method != CONNECT or (protocol is None and request.path):
+        raise _malformed("invalid_connect")
+    if b"content-length" in request.fields:
+        raise _malformed("connect_with_content_length")
+    if protocol is None:
+        request.framing = Framing.TUNNEL
+    elif _PATH.fullmatch(request.path) is None:
+        raise _malformed("invalid_path")
+    elif protocol.lower() not in protocols:
+        raise RequestError("upgrade_failed", 403)
+    else:
+        from_extended_connect(request, protocol)
 
 
 def _frame_request(request: Request, end: bool) -> None:
@@ -92,7 +108,6 @@ def _frame_request(request: Request, end: bool) -> None:
         fields[b"transfer-encoding"] = b"chunked"
     elif request.method in _WITH_BODY:
         fields[b"content-length"] = b"0"
-    request.complete = end
 
 
 def _authority(pseudo: dict[bytes, bytes], fields: Fields) -> bytes:
@@ -107,7 +122,7 @@ def _authority(pseudo: dict[bytes, bytes], fields: Fields) -> bytes:
     return authority
 
 
-def read_response(triples: Triples, end: bool, method: bytes) -> StreamResponse | None:
+def read_response(triples: Triples, end: bool, method: bytes) -> Response | None:
     """None: an interim response (1xx). Raises StreamFault."""
     pseudo, fields, repeats = _sort(triples, frozenset((b":status",)))
     text = pseudo.get(b":status", b"")
@@ -124,10 +139,12 @@ def read_response(triples: Triples, end: bool, method: bytes) -> StreamResponse 
         length = fields.get(b"content-length", b"0")
         if end and method != b"HEAD" and status not in NO_BODY and int(length):
             raise _malformed("content_length_mismatch")
+    elif method == CONNECT and status < 300:
+        framing = Framing.TUNNEL
+        fields.pop(b"content-length", None)  # RFC 9110 section 9.3.6: to be ignored
     elif b"content-length" in fields:
         framing = Framing.LENGTH
-    response = StreamResponse(status, fields, repeats, framing, True)
-    response.trailers = []
+    response = Response(status, fields, repeats, framing, True)
     response.header_bytes = sum(map(len, fields)) + sum(map(len, fields.values())) + 10
     response.complete = end
     if len(fields) + len(repeats) > MAX_FIELDS:
@@ -135,14 +152,12 @@ def read_response(triples: Triples, end: bool, method: bytes) -> StreamResponse 
     return response
 
 
-def read_trailers(triples: Triples) -> Repeats:
+def read_trailers(triples: Triples) -> Trailers:
     """Raises StreamFault."""
     _, fields, repeats = _sort(triples, frozenset())
     if len(fields) + len(repeats) > MAX_FIELDS:
         raise _malformed("too_many_trailers")
-    for name in (b"content-length", b"host", b"te"):
-        fields.pop(name, None)  # RFC 9110 section 6.5.1: not there
-    return [*fields.items(), *repeats]
+    return [field for field in (*fields.items(), *repeats) if is_trailer(field[0])]
 
 
 def _sort(triples: Triples, allowed: frozenset[bytes]) -> tuple[dict[bytes, bytes], Fields, Repeats]:
@@ -224,18 +239,34 @@ def request_block(request: Request) -> bytes:
     """The header block of a request."""
     fields = request.fields
     scheme = b"https" if fields.get(b"x-forwarded-proto") == b"https" else b"http"
-    parts = [
-        encode_field((b":method", request.method)),
-        encode_field((b":scheme", scheme)),
-        encode_field((b":authority", fields[b"host"])),
-        encode_field((b":path", request.path)),
-    ]
+    if request.framing is Framing.TUNNEL:
+        parts = _connect_block(request, scheme)
+    else:
+        parts = [
+            encode_field((b":method", request.method)),
+            encode_field((b":scheme", scheme)),
+            encode_field((b":authority", fields[b"host"])),
+            encode_field((b":path", request.path)),
+        ]
     parts += [encode_field(field) for field in fields.items() if field[0] not in _LEFT_OUT]
     if fields.get(b"content-type", b"").startswith(GRPC):
         parts.append(encode_field(_TE_TRAILERS))
     if request.repeats:
         parts += [encode_field(field) for field in request.repeats if field[0] not in _LEFT_OUT]
     return b"".join(parts)
+
+
+def _connect_block(request: Request, scheme: bytes) -> list[bytes]:
+    """The pseudo-fields of CONNECT: with those of RFC 8441, when it is for a protocol."""
+    parts = [encode_field((b":method", CONNECT)), encode_field((b":authority", request.fields[b"host"]))]
+    protocol = request.fields.get(b"upgrade")
+    if protocol is not None:
+        parts += [
+            encode_field((b":scheme", scheme)),
+            encode_field((b":path", request.path)),
+            encode_field((b":protocol", protocol)),
+        ]
+    return parts
 
 
 def response_block(status: int, fields: Fields, repeats: Repeats) -> bytes:
@@ -246,5 +277,5 @@ def response_block(status: int, fields: Fields, repeats: Repeats) -> bytes:
     return b"".join(parts)
 
 
-def trailers_block(trailers: Repeats) -> bytes:
+def trailers_block(trailers: Trailers) -> bytes:
     return b"".join(map(encode_field, trailers))

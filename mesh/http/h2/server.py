@@ -96,7 +96,7 @@ class Server(Connection):
     def _on_head(self, stream: Stream, triples: Triples, end: bool) -> None:
         stream.has_head = True
         try:
-            request = read_request(triples, end, self.limits.max_header_bytes)
+            request = read_request(triples, end, self.limits)
         except RequestError as error:
             if end:
                 self._received_end(stream)

@@ -9,6 +9,7 @@ from mesh.http.h2.errors import Code, ConnectionFault
 from mesh.http.h2.frames import MAX_WINDOW, SETTINGS, frame
 
 ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME, MAX_HEADER_LIST = range(2, 7)
+ENABLE_CONNECT_PROTOCOL = 8  # RFC 8441 section 3
 DEFAULT_WINDOW = 65535  # section 6.9.2
 _ENTRY = Struct(">HL")
 
@@ -17,20 +18,23 @@ _ENTRY = Struct(">HL")
 class Limits:
     """What we take from a peer; sizes are bytes. A stalled stream holds up to ``stream_window`` of its body,
     all streams of a connection up to ``connection_window``: that bounds the memory of a connection.
+    ``protocols``, in lower case, are those a client may go on in by CONNECT; only a server's.
     """
 
     max_streams: int = 1024  # Envoy's default; only a server's
     stream_window: int = 256 * 1024
     connection_window: int = 4 * 1024 * 1024
     max_header_bytes: int = 60 * 1024
+    protocols: frozenset[bytes] = frozenset()
 
 
 class PeerSettings:
     """What the peer said last; the defaults of section 6.5.2 before it did."""
 
-    __slots__ = ("initial_window", "max_frame_size", "max_streams")
+    __slots__ = ("connects_protocols", "initial_window", "max_frame_size", "max_streams")
 
     def __init__(self) -> None:
+        self.connects_protocols = False
         self.initial_window = DEFAULT_WINDOW
         self.max_frame_size = 16384
         self.max_streams = MAX_WINDOW
@@ -53,7 +57,15 @@ class PeerSettings:
                 self.max_streams = value
             elif identifier == ENABLE_PUSH and value > 1:
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.enable_push")
+            elif identifier == ENABLE_CONNECT_PROTOCOL:
+                self._take_connect_protocol(value)
         return self.initial_window - before
+
+    def _take_connect_protocol(self, value: int) -> None:
+        """RFC 8441 section 3: 0 or 1, and never taken back."""
+        if value > 1 or (self.connects_protocols and not value):
+            raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.enable_connect_protocol")
+        self.connects_protocols = bool(value)
 
 
 def settings_frame(limits: Limits, *, is_client: bool) -> bytes:
@@ -63,4 +75,6 @@ def settings_frame(limits: Limits, *, is_client: bool) -> bytes:
         values[ENABLE_PUSH] = 0
     else:
         values[MAX_CONCURRENT_STREAMS] = limits.max_streams
+        if limits.protocols:
+            values[ENABLE_CONNECT_PROTOCOL] = 1
     return frame(SETTINGS, 0, 0, b"".join(_ENTRY.pack(*entry) for entry in values.items()))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mesh.http.h2.errors import StreamFault
-from mesh.http.message import Message, Repeats
+from mesh.http.message import Message, Trailers
 
 if TYPE_CHECKING:
     from mesh.http.h2.connection import Connection
@@ -73,7 +73,7 @@ class Stream:
     def data_received(self, data: bytes, end: bool) -> None:
         """More of the body; ``end``: it was the last. An end may come without data."""
 
-    def trailers_received(self, trailers: Repeats) -> None:
+    def trailers_received(self, trailers: Trailers) -> None:
         """The end, with fields."""
 
     def reset_received(self, code: int) -> None:

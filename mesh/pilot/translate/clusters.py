@@ -78,12 +78,14 @@ def _outbound(
 
 def with_protocol(cluster: Cluster, port: ServicePort, policy: Policy) -> Cluster:
     """HTTP/2 where the port's name promises it, or where a rule asks for it of an HTTP port."""
+    if not is_http(port):
+        return cluster
     http = (policy.connection_pool.http if policy.connection_pool is not None else None) or HttpPool()
-    may_choose = is_http(port) and not is_http2(port)
+    may_choose = not is_http2(port)
     as_client = may_choose and bool(http.use_client_protocol)
     http2 = is_http2(port) or (may_choose and not as_client and http.h2_upgrade_policy == "UPGRADE")
     if not (http2 or as_client):
-        return cluster
+        return replace(cluster, enable_trailers=True)
     tls = cluster.tls
     if http2 and tls is not None:
         tls = replace(tls, alpn=names.UPSTREAM_ALPN_H2)
@@ -93,6 +95,7 @@ def with_protocol(cluster: Cluster, port: ServicePort, policy: Policy) -> Cluste
         http2=http2,
         use_client_protocol=as_client,
         max_concurrent_streams=http.max_concurrent_streams or 0,
+        enable_trailers=as_client,
     )
 
 
@@ -119,6 +122,7 @@ def _inbound(node: Node, port: InboundPort) -> Cluster:
         host=port.service.host,
         namespace=port.service.namespace,
         http2=port.http2,
+        enable_trailers=port.http and not port.http2,
     )
 
 

@@ -54,6 +54,9 @@ _OUTBOUND_TAGS = (
 )
 
 
+# What a client may go on in by Upgrade, as in Istio.
+UPGRADES = ("websocket",)
+
 # A line a connection when it ends. Mixer is told of requests only.
 TCP_ACCESS_LOGS: tuple[AccessLog, ...] = (FileAccessLog(),)
 

@@ -128,6 +128,8 @@ def _manager(world: World, node: Node, port: InboundPort) -> HttpConnectionManag
         route_config=_routes(world, node, port),
         access_logs=filters.inbound_access_logs(node),
         forward_client_cert="APPEND_FORWARD",
+        upgrades=filters.UPGRADES,
+        enable_trailers=True,
     )
 
 

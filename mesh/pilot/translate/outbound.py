@@ -49,6 +49,8 @@ def _http(node: Node, address: str, port: int, route_name: str, bind: bool) -> L
         filters.outbound_filters(node),
         route_config_name=route_name,
         access_logs=filters.outbound_access_logs(node),
+        upgrades=filters.UPGRADES,
+        enable_trailers=True,
     )
     name = names.listener(address, port)
     return Listener(

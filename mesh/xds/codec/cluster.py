@@ -123,29 +123,29 @@ def _http_options(cluster: Cluster) -> Any:
     if cluster.max_connection_duration_s:
         common.max_connection_duration.CopyFrom(duration(cluster.max_connection_duration_s))
     options = http_protocol_options_pb2.HttpProtocolOptions(common_http_protocol_options=common)
-    if cluster.use_client_protocol:
-        options.use_downstream_protocol_config.http_protocol_options.SetInParent()
-        http2 = options.use_downstream_protocol_config.http2_protocol_options
-    elif cluster.http2:
-        http2 = options.explicit_http_config.http2_protocol_options
-    else:
-        options.explicit_http_config.http_protocol_options.SetInParent()
-        return options
-    http2.SetInParent()
-    if cluster.max_concurrent_streams:
-        http2.max_concurrent_streams.value = cluster.max_concurrent_streams
+    config = (
+        options.use_downstream_protocol_config
+        if cluster.use_client_protocol
+        else options.explicit_http_config
+    )
+    if cluster.use_client_protocol or not cluster.http2:
+        config.http_protocol_options.enable_trailers = cluster.enable_trailers
+    if cluster.use_client_protocol or cluster.http2:
+        config.http2_protocol_options.allow_connect = True
+        if cluster.max_concurrent_streams:
+            config.http2_protocol_options.max_concurrent_streams.value = cluster.max_concurrent_streams
     return options
 
 
 def _decode_protocol(options: Any) -> dict[str, Any]:
-    if options.WhichOneof("upstream_protocol_options") == "use_downstream_protocol_config":
-        http2 = options.use_downstream_protocol_config.http2_protocol_options
-        return {"use_client_protocol": True, "max_concurrent_streams": http2.max_concurrent_streams.value}
-    explicit = options.explicit_http_config
-    if explicit.WhichOneof("protocol_config") != "http2_protocol_options":
-        return {}
-    limit = explicit.http2_protocol_options.max_concurrent_streams.value
-    return {"http2": True, "max_concurrent_streams": limit}
+    as_client = options.WhichOneof("upstream_protocol_options") == "use_downstream_protocol_config"
+    config = options.use_downstream_protocol_config if as_client else options.explicit_http_config
+    return {
+        "use_client_protocol": as_client,
+        "http2": not as_client and config.HasField("http2_protocol_options"),
+        "max_concurrent_streams": config.http2_protocol_options.max_concurrent_streams.value,
+        "enable_trailers": config.http_protocol_options.enable_trailers,
+    }
 
 
 def _encode_transport(cluster: Cluster, message: Any) -> None:

@@ -61,6 +61,11 @@ def _encode_manager(manager: HttpConnectionManager) -> Any:
         max_request_headers_kb={"value": manager.max_request_headers_kb},
         server_name=manager.server_name,
     )
+    if manager.enable_trailers:
+        message.http_protocol_options.enable_trailers = True
+    if manager.upgrades:
+        message.upgrade_configs.extend(_Hcm.UpgradeConfig(upgrade_type=one) for one in manager.upgrades)
+        message.http2_protocol_options.allow_connect = True
     if not manager.server_name:
         message.server_header_transformation = _Hcm.PASS_THROUGH
     if manager.forward_client_cert in _WRITES_CLIENT_CERT:
@@ -101,6 +106,8 @@ def _decode_manager(message: Any) -> HttpConnectionManager:
         stream_idle_timeout_s=seconds(message.stream_idle_timeout),
         idle_timeout_s=seconds(message.common_http_protocol_options.idle_timeout),
         max_request_headers_kb=message.max_request_headers_kb.value,
+        upgrades=tuple(one.upgrade_type for one in message.upgrade_configs),
+        enable_trailers=message.http_protocol_options.enable_trailers,
     )
 
 

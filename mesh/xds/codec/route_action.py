@@ -23,6 +23,7 @@ from mesh.xds.codec.wire import duration, fraction, pack, percentage, seconds
 from mesh.xds.errors import Rejected
 
 _PREVIOUS_HOSTS: Final = "envoy.retry_host_predicates.previous_hosts"
+_CONNECT: Final = "CONNECT"
 _REDIRECT_CODE: Final = {
     301: route_components_pb2.RedirectAction.MOVED_PERMANENTLY,
     302: route_components_pb2.RedirectAction.FOUND,
@@ -61,6 +62,8 @@ def encode_forward(action: Forward) -> Any:
         message.regex_rewrite.substitution = action.regex_rewrite.substitution
     message.request_mirror_policies.extend(map(_encode_mirror, action.mirrors))
     message.hash_policy.extend(map(encode_hash_policy, action.hash_policies))
+    if action.terminate_connect:
+        message.upgrade_configs.add(upgrade_type=_CONNECT).connect_config.SetInParent()
     return message
 
 
@@ -79,6 +82,7 @@ def decode_forward(message: Any) -> Forward:
         regex_rewrite=_decode_regex_rewrite(message),
         hash_policies=tuple(map(decode_hash_policy, message.hash_policy)),
         sticky=message.weighted_clusters.use_hash_policy.value,
+        terminate_connect=any(one.HasField("connect_config") for one in message.upgrade_configs),
     )
 
 

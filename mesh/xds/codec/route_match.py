@@ -17,6 +17,9 @@ def encode_match(match: RouteMatch) -> Any:
         headers=[_encode_header(header) for header in match.headers],
         query_parameters=[_encode_query(query) for query in match.query],
     )
+    if match.connect:
+        message.connect_matcher.SetInParent()
+        return message
     match match.path.kind:
         case "exact":
             message.path = match.path.value
@@ -41,7 +44,8 @@ def decode_match(message: Any) -> RouteMatch:
         case _:
             path = StringMatch("prefix", message.prefix, ignore_case)
     headers = tuple(map(_decode_header, message.headers))
-    return RouteMatch(path, headers, tuple(map(_decode_query, message.query_parameters)))
+    query = tuple(map(_decode_query, message.query_parameters))
+    return RouteMatch(path, headers, query, message.HasField("connect_matcher"))
 
 
 def _encode_header(header: HeaderMatch) -> Any:

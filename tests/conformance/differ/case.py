@@ -14,6 +14,7 @@ class Do(Enum):
     RESET = "close with a reset"
     HALF_CLOSE = "send no more"
     HANG = "say nothing more, hold the connection"
+    ECHO = "send back whatever comes, until it ends: in a tunnel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,14 @@ class Pause:
     seconds: float
 
 
-Step = bytes | Do | Pause
+@dataclass(frozen=True, slots=True)
+class Hear:
+    """Wait until so many bytes have come out of the tunnel that the last response opened."""
+
+    count: int
+
+
+Step = bytes | Do | Pause | Hear
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from differ.case import Case, Do, Pause, Step
+from differ.case import Case, Do, Hear, Pause, Step
 from differ.origin import HOST
 from differ.wire import LIMIT, Malformed, Message, read_head, read_response_body
 
@@ -37,6 +37,7 @@ class Client:
         self._case = case
         self.heard = Heard()
         self._probed = False
+        self._tunnel: Message | None = None  # the response that opened it
         self._progress = asyncio.Event()
         self._ended = False
         self._finished = 0  # responses read to their end, interim ones too
@@ -67,6 +68,8 @@ class Client:
                     await writer.drain()
             case Pause():
                 await asyncio.sleep(step.seconds)
+            case Hear():
+                await self._until(lambda: len(self.heard.responses[-1].body) >= step.count, PATIENCE_S)
             case Do.WAIT:
                 seen = self._taken
                 await self._until(lambda: self._finished > seen, PATIENCE_S)
@@ -93,7 +96,9 @@ class Client:
 
     async def _probe(self, writer: asyncio.StreamWriter) -> None:
         """One more request: answered as such, it proves that both sides agree where the last one ended."""
-        if not self._ended:
+        if self._tunnel is not None:
+            await self._until(lambda: False, AFTERWARDS_S)
+        elif not self._ended:
             writer.write(PROBE)
             if self._was_told_to_close():
                 writer.write_eof()  # or else Envoy lingers for a second
@@ -122,6 +127,16 @@ class Client:
             self._ended = True
             self._progress.set()
 
+    async def _read_tunnel(self, reader: asyncio.StreamReader, message: Message) -> bool:
+        self._tunnel = message
+        self._finished += 1
+        self._progress.set()
+        while data := await reader.read(65536):
+            message.body += data
+            self._progress.set()
+        message.complete = True
+        return False
+
     async def _read_response(self, reader: asyncio.StreamReader) -> bool:
         message = await read_head(reader)
         if message is None:
@@ -136,6 +151,9 @@ class Client:
             return True
         methods = self._case.request_methods
         self.heard.responses.append(message)
-        await read_response_body(reader, message, methods[min(len(self.heard.responses), len(methods)) - 1])
+        method = methods[min(len(self.heard.responses), len(methods)) - 1]
+        if message.status == 101 or (method == "CONNECT" and message.status // 100 == 2):
+            return await self._read_tunnel(reader, message)
+        await read_response_body(reader, message, method)
         self._finished += 1
         return message.complete

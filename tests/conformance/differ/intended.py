@@ -60,14 +60,15 @@ _COMPLETE = facts(
     "the body has arrived with the head: we keep the connection, Envoy answers before it looks at the body",
     *("connection", "response headers"),
 )
-_SERVICE_TIME = facts(
-    "we tell the time of every answer, Envoy only of those to whole requests", "response headers"
-)
 _CLUSTER = facts(
     "our log and Istio's metrics name the service that could not serve; Envoy logs no cluster",
     "log",
     "labels",
 )
+_HELD = facts("what a client says before its tunnel is agreed to is held, and not counted", "bytes")
+_NO_TUNNEL_WITH_BODY = "RFC 9110 9.3.6: a tunnel has no body; who sends one may mean another request: refused"
+_STRICT_TRAILERS = answers((400,), (200,), _STRICT.reason)
+_TOO_LARGE = answers((431,), (431,), "both refuse it; we have sent the head on by then", may_forward=True)
 _NOT_TWICE = "never twice what is not idempotent, unless it surely did not happen"
 
 INTENDED: Table = {
@@ -94,7 +95,6 @@ INTENDED: Table = {
     ),
     ("framing", "chunked of HTTP/1.0"): answers((400,), (200,), "RFC 9112 6.1: HTTP/1.0 has no chunks"),
     ("framing", "chunked behind a leading space"): _DETAILS,
-    ("framing", "origin answers before the body"): _SERVICE_TIME,
     **cases(
         "heads",
         _STRICT,
@@ -121,6 +121,7 @@ INTENDED: Table = {
     **cases(
         "heads",
         _DETAILS,
+        "CONNECT to a path",
         "GET *",
         "absolute-form of another scheme",
         "absolute-form with no host",
@@ -140,7 +141,6 @@ INTENDED: Table = {
     ("heads", "absolute-form with only a query"): answers(
         (200, 200), (404, 200), "RFC 9112 3.2.1: an empty path means /"
     ),
-    ("heads", "trailer"): facts("we drop trailers, and so their announcement", "origin headers"),
     **cases("heads", _CONTINUE, "expect with the body", "expect without a body"),
     ("heads", "upgrade that is not configured"): answers(
         (200, 200), (403,), "RFC 9110 7.8: an upgrade that is not taken is ignored", may_forward=True
@@ -167,7 +167,6 @@ INTENDED: Table = {
         (502,), (200,), "it arrived with the head, so the client can be told; Envoy has sent its head by then"
     ),
     ("responses", "fields of 61 kB"): answers((502,), (200,), "60 kB are the limit in both directions"),
-    ("responses", "origin answers early and closes"): _SERVICE_TIME,
     ("routing", "cluster without endpoints"): _CLUSTER,
     ("routing", "no route, with a body"): _COMPLETE,
     ("routing", "no route, HEAD"): _HEAD,
@@ -197,6 +196,21 @@ INTENDED: Table = {
         facts("the same value, in two fields or in one", "origin headers"),
         *(f"{mode}, said twice" for mode in ("FORWARD_ONLY", "APPEND_FORWARD", "ALWAYS_FORWARD_ONLY")),
     ),
+    ("upgrades", "refused, and the client has spoken"): _HELD,
+    ("upgrades", "the server takes no notice"): facts(
+        "RFC 9110 7.8: a server may ignore an Upgrade, its answer is the client's; Envoy takes its body away",
+        *("response headers", "response bodies", "details", "bytes"),
+    ),
+    ("upgrades", "spelled otherwise"): facts("Connection says of ours what of it is ours", "origin headers"),
+    ("upgrades", "with a body"): answers((400,), (), _NO_TUNNEL_WITH_BODY),
+    ("upgrades", "with chunks"): answers((400,), (403,), _NO_TUNNEL_WITH_BODY),
+    ("upgrades", "HTTP/1.0"): facts(
+        "RFC 9110 7.8: of HTTP/1.0 an Upgrade is ignored", "response headers", "origin headers"
+    ),
+    **cases("upgrades", _DETAILS, "no port", "a path"),
+    ("trailers", "to a direct answer"): _COMPLETE,
+    **cases("trailers", _STRICT_TRAILERS, "that frame", "with a folded line"),
+    **cases("trailers", _TOO_LARGE, "of 100 kB", "101 of them"),
     ("mtls", "another name than expected"): facts(
         "the same refusal; Envoy also lists the names it saw", "details"
     ),
@@ -211,8 +225,6 @@ OPEN: Table = {
         "Envoy logs a request (DC) as soon as its first byte is there, we when its head is",
         *("log", "flags", "details", "labels"),
     ),
-    ("heads", "CONNECT"): answers((501,), (404,), "CONNECT routes are not there yet"),
-    ("heads", "CONNECT to a path"): answers((501,), (400,), "CONNECT routes are not there yet"),
     **cases(
         "forwarding",
         facts(_WISHES, "origin headers"),
@@ -225,7 +237,7 @@ OPEN: Table = {
     ("resilience", "client asks for a retry"): answers((200,), (500,), _WISHES),
     ("resilience", "client asks for status codes"): answers((200,), (418,), _WISHES),
     ("resilience", "client asks for more retries"): facts(
-        _WISHES, "origin requests", "origin headers", "origin bodies"
+        _WISHES, "origin requests", "origin headers", "origin bodies", "origin trailers"
     ),
     **cases(
         "attempts",

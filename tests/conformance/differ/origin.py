@@ -16,6 +16,7 @@ HOST = "127.0.0.1"
 class _Live:
     """A connection; ``held``: the script said to say nothing more on it."""
 
+    reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     held: bool = False
 
@@ -58,7 +59,7 @@ class Origin:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        live = self._live[task] = _Live(writer)
+        live = self._live[task] = _Live(reader, writer)
         self.connections += 1
         try:
             while await self._exchange(reader, live):
@@ -100,6 +101,11 @@ class Origin:
                     live.held = True
                 case Do.RESET:
                     writer.transport.abort()
+                    return False
+                case Do.ECHO:
+                    while data := await live.reader.read(65536):
+                        self.requests[-1].body += data
+                        writer.write(data)
                     return False
                 case _:
                     await writer.drain()

@@ -1,7 +1,7 @@
 import pytest
 
 from mesh.http.errors import RequestError
-from mesh.http.fields import check_connection, remove_hop_by_hop
+from mesh.http.fields import are_too_many, check_connection, is_trailer, remove_hop_by_hop
 from mesh.http.message import Framing, Response
 
 
@@ -42,3 +42,22 @@ def test_sees_every_connection_field():
     remove_hop_by_hop(message)
     assert message.fields == {}
     assert message.repeats == []
+
+
+def test_an_upgrade_that_is_taken_stays():
+    message = response({b"connection": b"keep-alive, Upgrade", b"upgrade": b"WebSocket", b"keep-alive": b"1"})
+    message.framing = Framing.TUNNEL
+    remove_hop_by_hop(message)
+    assert message.fields == {b"connection": b"Upgrade", b"upgrade": b"WebSocket"}
+
+
+@pytest.mark.parametrize("name", [b"content-length", b"transfer-encoding", b"host", b"te", b"trailer"])
+def test_a_trailer_does_not_say_how_to_read_or_route(name):
+    assert not is_trailer(name)
+    assert is_trailer(b"x-checksum")
+
+
+def test_trailers_have_the_limits_of_a_head():
+    assert not are_too_many([(b"a", b"b")] * 100, 200)
+    assert are_too_many([(b"a", b"b")] * 101, 1000)
+    assert are_too_many([(b"a", b"b")] * 100, 199)

@@ -63,6 +63,64 @@ def test_a_trailer_never_reaches_the_next_request():
     assert b"x-evil" not in second.fields
 
 
+def trailing(*trailers: bytes, max_header_bytes: int = 1000) -> RequestParser:
+    parser = RequestParser(max_header_bytes, keeps_trailers=True)
+    parser.receive_data(head(b"Transfer-Encoding: chunked") + b"1\r\na\r\n0\r\n")
+    for trailer in trailers:
+        parser.receive_data(trailer)
+    return parser
+
+
+def test_keeps_trailers_where_it_is_told_to():
+    (request,) = trailing(b"X-Sum: 1\r\nHost: evil\r\nx-", b"sum: 2\r\n", b"\r\n").requests
+    assert request.complete
+    assert request.trailers == ((b"x-sum", b"1"), (b"x-sum", b"2"))
+    assert request.fields[b"host"] == b"a"
+
+
+@pytest.mark.parametrize(
+    "trailers",
+    [[b"a: " + b"x" * 600] * 2, [b"a: 1\r\n" * 101 + b"\r\n"], [b"a: x\r\n", b"b: " + b"y" * 1200]],
+)
+def test_trailers_without_end_are_refused(trailers):
+    with pytest.raises(RequestError) as refused:
+        trailing(*trailers)
+    assert refused.value.status == 431
+
+
+def test_a_chunk_extension_without_end_is_refused():
+    parser = RequestParser(1000)
+    parser.receive_data(head(b"Transfer-Encoding: chunked") + b"1;x=")
+    for _ in range(9):
+        parser.receive_data(b"y" * 100)
+    with pytest.raises(RequestError) as refused:
+        parser.receive_data(b"y" * 100)
+    assert refused.value.status == 431
+
+
+UPGRADE = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"
+
+
+@given(st.lists(st.integers(1, 40), max_size=10))
+@settings(max_examples=100, deadline=None)
+def test_after_an_upgrade_every_byte_is_the_tunnels(sizes):
+    parser = RequestParser(protocols=frozenset((b"websocket",)))
+    rest = GET + UPGRADE + b"\x00\x01" + GET
+    for size in sizes:
+        parser.receive_data(rest[:size])
+        rest = rest[size:]
+    parser.receive_data(rest)
+    first, tunnel = parser.requests
+    assert (first.complete, first.framing) == (True, Framing.NONE)
+    assert (tunnel.complete, tunnel.framing, tunnel.take_body()) == (False, Framing.TUNNEL, b"\x00\x01" + GET)
+
+
+def test_connect_asks_for_a_tunnel_to_its_target():
+    (request,) = parse(b"CONNECT db:5432 HTTP/1.1\r\nHost: other\r\n\r\nhello").requests
+    assert (request.method, request.path, request.authority) == (b"CONNECT", b"", b"db:5432")
+    assert (request.framing, request.take_body()) == (Framing.TUNNEL, b"hello")
+
+
 def test_keeps_pipelined_requests_apart():
     requests = parse(GET + head(b"Content-Length: 2") + b"hi" + GET).requests
     assert [request.path for request in requests] == [b"/a?b=c", b"/x", b"/a?b=c"]
@@ -140,7 +198,10 @@ def test_http_1_0_closes_unless_it_asks_not_to():
         (b"GET /\r\n\r\n", 400),
         (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 400),
         (b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        (b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 501),
+        (b"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"CONNECT /a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n", 400),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"\x16\x03\x01\x00\x05hello", 400),
         (head(b"A: " + b"x" * 70000), 431),
         (head(*(b"A%d: x" % n for n in range(101))), 431),

@@ -132,3 +132,60 @@ def test_any_split_of_the_bytes_gives_the_same_response(sizes):
     found = response(*pieces, rest)
     assert (found.status, found.fields) == (200, {b"transfer-encoding": b"chunked", b"a": b"b"})
     assert (found.take_body(), found.complete) == (b"abc", True)
+
+
+def for_tunnel(method: bytes, *pieces: bytes) -> ResponseParser:
+    parser = ResponseParser()
+    parser.expect(method, for_tunnel=True)
+    for piece in pieces:
+        parser.receive_data(piece)
+    return parser
+
+
+SWITCHING = b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+@given(st.lists(st.integers(1, 30), max_size=10))
+@settings(max_examples=100, deadline=None)
+def test_after_101_every_byte_is_the_tunnels(sizes):
+    data = SWITCHING + b"HTTP/1.1 200 OK\r\n\r\n\x00"
+    pieces, rest = [], data
+    for size in sizes:
+        pieces.append(rest[:size])
+        rest = rest[size:]
+    found = for_tunnel(b"GET", *[piece for piece in (*pieces, rest) if piece]).response
+    assert found is not None
+    assert (found.status, found.framing, found.complete) == (101, Framing.TUNNEL, False)
+    assert found.take_body() == data[len(SWITCHING) :]
+
+
+def test_a_server_may_decline_a_tunnel():
+    found = for_tunnel(b"GET", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").response
+    assert found is not None
+    assert (found.framing, found.complete, found.take_body()) == (Framing.LENGTH, True, b"ok")
+
+
+def test_2xx_to_connect_opens_a_tunnel_that_is_not_framed():
+    found = for_tunnel(b"CONNECT", b"HTTP/1.1 200 OK\r\n\r\nabc").response
+    assert found is not None
+    assert (found.framing, found.complete, found.take_body()) == (Framing.TUNNEL, False, b"abc")
+    with pytest.raises(ResponseError):
+        for_tunnel(b"CONNECT", b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc")
+
+
+def test_keeps_trailers_where_it_is_told_to():
+    parser = ResponseParser(keeps_trailers=True)
+    parser.expect(b"GET")
+    parser.receive_data(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n")
+    assert parser.response is not None
+    assert (parser.response.complete, parser.response.trailers) == (True, ((b"x-sum", b"1"),))
+
+
+def test_trailers_without_end_are_refused():
+    parser = ResponseParser()
+    parser.expect(b"GET")
+    parser.receive_data(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nX: ")
+    for _ in range(6):
+        parser.receive_data(b"y" * 10_000)
+    with pytest.raises(ResponseError):
+        parser.receive_data(b"y" * 10_000)

@@ -155,17 +155,17 @@ async def test_absolute_form_goes_to_the_authority_it_names(proxy, serve, make):
     assert b"proxy-connection" not in origin.requests[0]
 
 
-async def test_connect_and_garbage_are_refused_and_logged(proxy, serve, make):
+async def test_a_connect_without_a_route_and_garbage_are_refused_and_logged(proxy, serve, make):
     client = await serve(DirectResponse(200))
     client.send(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")
     status, fields, _ = await client.response()
-    assert (status, fields["connection"]) == (501, "close")
+    assert (status, fields["connection"]) == (404, "close")
     other = await serve(DirectResponse(200))
     other.send(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
     status, fields, body = await other.response()
     assert (status, fields["connection"], body) == (400, "close", b"Bad Request")
     assert await other.closed() == b""
-    assert [entry.response_flags for entry in proxy.entries] == ["DPE", "DPE"]
+    assert [entry.response_flags for entry in proxy.entries] == ["NR", "DPE"]
     assert proxy.entries[1].response_code_details.startswith("http1.codec_error")
 
 

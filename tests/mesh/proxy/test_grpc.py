@@ -1,6 +1,5 @@
 import pytest
 
-from mesh.http.h2.messages import StreamResponse
 from mesh.http.message import Framing, Request, Response
 from mesh.proxy.failure import MAX_DURATION, NO_HEALTHY_UPSTREAM
 from mesh.proxy.grpc import grpc_reply, grpc_status, grpc_timeout_s, is_grpc
@@ -63,7 +62,7 @@ def test_others_get_the_reply_as_it_is():
 
 
 def answer(fields, trailers=()):
-    response = StreamResponse(200, fields, [], Framing.EOF, True)
+    response = Response(200, fields, [], Framing.EOF, True)
     response.trailers = list(trailers)
     return response
 

@@ -78,7 +78,7 @@ def test_after_the_response_started():
 
 
 def test_overflow_says_overloaded():
-    assert reply_for(failure.OVERFLOW).make_fields()[b"x-envoy-overloaded"] == b"true"
+    assert reply_for(failure.OVERFLOW).make_response(b"GET").fields[b"x-envoy-overloaded"] == b"true"
 
 
 def test_bad_requests_close_with_the_phrase():
@@ -88,5 +88,5 @@ def test_bad_requests_close_with_the_phrase():
 
 
 def test_a_reply_without_body_says_so():
-    assert Reply(404).make_fields() == {b"content-length": b"0"}
-    assert Reply(204).make_fields() == {}
+    assert Reply(404).make_response(b"GET").fields == {b"content-length": b"0"}
+    assert Reply(204).make_response(b"GET").fields == {}

@@ -14,9 +14,11 @@ from mesh.model.route import (
 from mesh.proxy.rewrite import compile_regex_rewrite, redirect_reply, rewrite
 from mesh.xds.errors import Rejected
 
+FIELDS = {b"x-forwarded-proto": b"http"}
+
 
 def request(path=b"/old/x?q=1", authority=b"a.example:8080"):
-    return Request(b"GET", path, authority, {b"host": authority}, [], Framing.NONE, True)
+    return Request(b"GET", path, authority, FIELDS | {b"host": authority}, [], Framing.NONE, True)
 
 
 def route(kind="prefix", value="/old"):
@@ -53,12 +55,12 @@ def test_a_host_rewrite_changes_what_the_upstream_sees():
     ],
 )
 def test_redirects_change_only_what_they_say(redirect, location):
-    reply = redirect_reply(request(), route(), redirect, b"http")
+    reply = redirect_reply(request(), route(), redirect)
     assert (reply.status, reply.fields) == (301, ((b"location", location),))
 
 
 def test_https_redirect_drops_the_old_default_port():
-    reply = redirect_reply(request(authority=b"a:80"), route(), Redirect(scheme="https"), b"http")
+    reply = redirect_reply(request(authority=b"a:80"), route(), Redirect(scheme="https"))
     assert reply.fields[0][1] == b"https://a/old/x?q=1"
 
 
