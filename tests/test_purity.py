@@ -24,6 +24,7 @@ PURE = (
     "mesh/proxy/slow_start.py",
     "mesh/proxy/priority.py",
     "mesh/proxy/hash_table.py",
+    "mesh/proxy/internal.py",
     "mesh/proxy/retry.py",
     "mesh/xds/codec/*.py",
     "mesh/xds/subscription.py",

@@ -30,7 +30,7 @@ class RequestParser:
     """One for each client connection. After an error it takes no more bytes.
 
     ``protocols``, in lower case, are those a client may go on in by Upgrade; others it names are ignored
-    (RFC 9110 section 7.8). ``keeps_trailers``: else they are dropped, as Envoy does by default.
+    (RFC 9110 section 7.8). ``keeps_trailers``: else they are dropped. ``takes_http10``: else 426.
     """
 
     __slots__ = (
@@ -47,6 +47,7 @@ class RequestParser:
         "max_header_bytes",
         "protocols",
         "requests",
+        "takes_http10",
     )
 
     def __init__(
@@ -54,10 +55,12 @@ class RequestParser:
         max_header_bytes: int = DEFAULT_MAX_HEADER_BYTES,
         protocols: frozenset[bytes] = frozenset(),
         keeps_trailers: bool = False,
+        takes_http10: bool = True,
     ) -> None:
         self.max_header_bytes = max_header_bytes
         self.protocols = protocols
         self.keeps_trailers = keeps_trailers
+        self.takes_http10 = takes_http10
         self.requests: deque[Request] = deque()
         self._url = b""
         self._fields: Fields = {}
@@ -172,6 +175,8 @@ class RequestParser:
         version = self._parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise RequestError("http1.invalid_version", 505 if version.startswith("2") else 400)
+        if version == "1.0" and not self.takes_http10:
+            raise RequestError("low_version", 426)
         return bool(version == "1.0")
 
     def _check_coding(self, http10: bool) -> Framing:

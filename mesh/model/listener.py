@@ -34,8 +34,10 @@ class HttpConnectionManager:
     stream_idle_timeout_s: float = 0.0  # 0 = none, Istio's default
     idle_timeout_s: float = 3600.0
     max_request_headers_kb: int = 60
+    internal_networks: tuple[str, ...] = ()  # CIDR: whose x-envoy- fields are heeded
     upgrades: tuple[str, ...] = ()
     enable_trailers: bool = False  # HTTP/1.1's: read and written; else dropped
+    accept_http_10: bool = True  # else who speaks HTTP/1.0 is told to upgrade (426)
 
 
 @dataclass(frozen=True, slots=True)

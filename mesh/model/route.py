@@ -221,11 +221,15 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class VirtualHost:
-    """``domains``: exact host[:port], ``*.suffix``, ``prefix.*`` or ``*``, searched in that order."""
+    """``domains``: exact host[:port], ``*.suffix``, ``prefix.*`` or ``*``, searched in that order.
+
+    ``include_attempt_count``: endpoints are told by x-envoy-attempt-count which attempt it is, from 1.
+    """
 
     name: str
     domains: tuple[str, ...]
     routes: tuple[Route, ...]
+    include_attempt_count: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,12 @@ class DownstreamConnection(asyncio.Protocol):
         self.worker = manager.worker
         self.info = info
         self.chain = chain
-        self.parser = RequestParser(manager.max_header_bytes, manager.protocols, manager.enable_trailers)
+        self.parser = RequestParser(
+            manager.max_header_bytes,
+            manager.protocols,
+            manager.enable_trailers,
+            manager.model.accept_http_10,
+        )
         self.exchange: Exchange | None = None
         self.draining = manager.worker.draining
         self.last_active = time.monotonic()

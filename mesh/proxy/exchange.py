@@ -167,9 +167,8 @@ class Exchange(ExchangeState):
         self.upstream = connection
         self.upstream_local = connection.local_address
         self.upstream_principal = connection.principal
-        request = self.request
-        fields = request.fields
-        if self.manager.counts_attempts:
+        route, fields = self.route, self.request.fields
+        if route is not None and route.counts_attempts:
             again = self._attempts
             fields[b"x-envoy-attempt-count"] = b"1" if again is None else b"%d" % (again.retries + 1)
         self.sent_at = _clock()

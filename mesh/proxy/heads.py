@@ -12,21 +12,13 @@ from mesh.http.fields import HOP_BY_HOP, remove_hop_by_hop
 from mesh.http.message import Fields, Framing, Response
 from mesh.http.serialize import response_head
 from mesh.http.status import NO_BODY
-from mesh.proxy.wishes import WISHES
+from mesh.proxy import internal
 
 if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
 
 CLIENT_CERT = b"x-forwarded-client-cert"
-# What Envoy takes off whoever is no part of its own network: none of a caller's business.
-_NOT_FOR_CLIENTS = tuple(
-    b"x-envoy-" + name
-    for name in (
-        b"internal", b"upstream-alt-stat-name", b"upstream-rq-timeout-alt-response",
-        b"upstream-stream-duration-ms", b"force-trace", b"ip-tags",
-    )
-)  # fmt: skip
-_NOTABLE = HOP_BY_HOP.union(WISHES, _NOT_FOR_CLIENTS)  # most requests have none of them: one look for all
+_NOTABLE = HOP_BY_HOP | internal.NOTABLE  # most requests have none of them: one look for all
 # Others say that they have none (RFC 9110 section 8.6): some servers wait for a body otherwise
 _WITHOUT_BODY = frozenset((b"GET", b"HEAD", b"DELETE", b"CONNECT", b"TRACE"))
 
@@ -37,9 +29,7 @@ def clean_request(exchange: Exchange) -> None:
     fields = request.fields
     if not _NOTABLE.isdisjoint(fields):
         remove_hop_by_hop(request)
-        for name in _NOT_FOR_CLIENTS:
-            request.remove(name)
-        exchange.has_wishes = not WISHES.isdisjoint(fields)
+        exchange.has_wishes = internal.sanitize(request, exchange.manager.internal_networks)
     if b"expect" in fields and fields[b"expect"].strip().lower() == b"100-continue":
         del fields[b"expect"]
         request.expects_continue = True

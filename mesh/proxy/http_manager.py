@@ -13,6 +13,7 @@ from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.http_filter import IstioStats
 from mesh.model.listener import Direction, HttpConnectionManager
 from mesh.proxy.filters.chain import compile_filters
+from mesh.proxy.internal import networks
 from mesh.proxy.route import RouteTable
 from mesh.proxy.stats import Counter, Stats
 from mesh.proxy.worker import Worker
@@ -44,11 +45,11 @@ class HttpManager:
     """``sinks`` get each finished exchange's entry; ``reporter`` is the side this listener stands on."""
 
     __slots__ = (
-        "counts_attempts",
         "enable_trailers",
         "forward_client_cert",
         "generate_request_id",
         "idle_timeout_s",
+        "internal_networks",
         "makes_tunnels",
         "max_header_bytes",
         "model",
@@ -79,13 +80,13 @@ class HttpManager:
         self.table = RouteTable(model.route_config) if model.route_config is not None else None
         self.stats = HttpStats(worker.stats, model.stat_prefix)
         self.reporter = _reporter(model, direction)
-        self.counts_attempts = direction == "OUTBOUND"  # Istio's include_request_attempt_count
         self.server_name = model.server_name.encode()
         self.generate_request_id = model.generate_request_id
         self.forward_client_cert = model.forward_client_cert
         self.max_header_bytes = model.max_request_headers_kb * 1024
         self.idle_timeout_s = model.idle_timeout_s
         self.stream_idle_timeout_s = model.stream_idle_timeout_s
+        self.internal_networks = networks(model.internal_networks)
         self.enable_trailers = model.enable_trailers
         upgrades = frozenset(protocol.lower().encode() for protocol in model.upgrades)
         self.protocols = upgrades - {_CONNECT}

@@ -191,7 +191,7 @@ def _request(exchange: Exchange, cluster: RuntimeCluster, mirror: Mirror) -> Req
     authority = shadow_host(request.authority) if mirror.shadow_suffix else request.authority
     fields[b"host"] = authority
     fields[b"x-envoy-internal"] = b"true"  # as Envoy's asynchronous client says of itself
-    if exchange.manager.counts_attempts:
+    if exchange.route is not None and exchange.route.counts_attempts:
         fields[b"x-envoy-attempt-count"] = b"1"
     if not cluster.model.host:
         fields.pop(b"x-envoy-peer-metadata", None)  # as filters/peer_metadata: never to strangers

@@ -51,6 +51,7 @@ class CompiledRoute:
 
     __slots__ = (
         "cors",
+        "counts_attempts",
         "destinations",
         "direct",
         "fault",
@@ -71,8 +72,9 @@ class CompiledRoute:
         "total",
     )
 
-    def __init__(self, route: Route, config: RouteConfiguration) -> None:
+    def __init__(self, route: Route, host: VirtualHost, config: RouteConfiguration) -> None:
         self.model = route
+        self.counts_attempts = host.include_attempt_count
         self.name = route.name
         self.matcher = _compile_route_match(route.match)
         self.fault = route.fault
@@ -119,7 +121,7 @@ class CompiledHost:
 
     def __init__(self, host: VirtualHost, config: RouteConfiguration) -> None:
         self.model = host
-        compiled = [CompiledRoute(route, config) for route in host.routes]
+        compiled = [CompiledRoute(route, host, config) for route in host.routes]
         self.routes = tuple(route for route in compiled if not route.model.match.connect)
         self.connect_routes = tuple(route for route in compiled if route.model.match.connect)
 

@@ -2,8 +2,7 @@
 
 As Envoy's router does it for a route (``FilterUtility::finalTimeout``, ``RetryStateImpl``): retry conditions
 add up with the route's, numbers replace them, and none of the fields is passed on. Who asks for retries of
-this very request asks for them whatever its method. A sidecar believes the fields from anybody, as Envoy
-does where it does not count as the edge of the network (use_remote_address is off).
+this very request asks for them whatever its method. Whose fields are believed is decided in ``internal``.
 """
 
 from __future__ import annotations

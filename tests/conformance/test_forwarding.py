@@ -24,6 +24,30 @@ def answers(name: str, *lines: str) -> Case:
     return case(name, "Envoy's HTTP header manipulation", get("/"), replies=(reply(head.encode() + b"ok"),))
 
 
+WISHES_AND_OTHERS = (
+    ("nothing",),
+    ("internal", "x-envoy-internal: false"),
+    ("a trace", "x-envoy-force-trace: true"),
+    ("tags", "x-envoy-ip-tags: x"),
+    ("another name", "x-envoy-upstream-alt-stat-name: x"),
+    ("another answer", "x-envoy-upstream-rq-timeout-alt-response: 1"),
+    ("a time limit", "x-envoy-upstream-rq-timeout-ms: 5000"),
+    ("a limit for a try", "x-envoy-upstream-rq-per-try-timeout-ms: 4000"),
+    ("an expected limit", "x-envoy-expected-rq-timeout-ms: 9"),
+    ("a duration", "x-envoy-upstream-stream-duration-ms: 4000"),
+    ("an original URL", "x-envoy-original-url: /x"),
+    ("retries", "x-envoy-retry-on: reset", "x-envoy-max-retries: 1"),
+    ("gRPC retries", "x-envoy-retry-grpc-on: unavailable"),
+    ("status codes", "x-envoy-retriable-status-codes: 418"),
+    ("header names", "x-envoy-retriable-header-names: x-a"),
+    ("hedging", "x-envoy-hedge-on-per-try-timeout: true"),
+)
+
+
+def inside(name: str, *lines: str) -> Case:
+    return sends(f"inside, {name}", "x-forwarded-for: 127.0.0.1", *lines, path="/timeout")
+
+
 CASES = (
     sends("nothing"),
     sends("x-forwarded-for", "x-forwarded-for: 10.0.0.1, 10.0.0.2"),
@@ -90,6 +114,10 @@ CASES = (
     sends("authorization", "authorization: Bearer x"),
     sends("user-agent", "user-agent: curl/8"),
     sends("accept-encoding", "accept-encoding: gzip, br"),
+    *(inside(*one) for one in WISHES_AND_OTHERS),
+    sends("two addresses", "x-forwarded-for: 127.0.0.1, 127.0.0.2", "x-envoy-force-trace: true"),
+    sends("an address outside", "x-forwarded-for: 8.8.8.8", "x-envoy-force-trace: true"),
+    sends("no address", "x-forwarded-for: unknown", "x-envoy-force-trace: true"),
     answers("x-envoy-upstream-service-time of the origin", "x-envoy-upstream-service-time: 5"),
     answers("x-envoy-decorator-operation of the origin", "x-envoy-decorator-operation: x"),
     answers("x-envoy-attempt-count of the origin", "x-envoy-attempt-count: 5"),

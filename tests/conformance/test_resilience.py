@@ -91,6 +91,8 @@ SILENT = reply(Do.HANG)
 GONE = reply(Do.CLOSE)
 RESET = reply(Do.RESET)
 
+INSIDE = "x-forwarded-for: 127.0.0.1"
+
 CASES = (
     ask("in time", "/timeout"),
     ask("too late", "/timeout", SILENT),
@@ -98,8 +100,9 @@ CASES = (
     ask("too late in the body", "/timeout", HALF),
     ask("too late, HEAD", "/timeout", SILENT, method="HEAD"),
     ask("no time limit", "/", LATE),
-    ask("client shortens the time limit", "/timeout", LATE, lines=("x-envoy-upstream-rq-timeout-ms: 50",)),
-    ask("client lengthens the time limit", "/timeout", LATE, lines=("x-envoy-upstream-rq-timeout-ms: 5000",)),
+    ask("client shortens the limit", "/timeout", LATE, lines=(INSIDE, "x-envoy-upstream-rq-timeout-ms: 50")),
+    ask("client lengthens it", "/timeout", LATE, lines=(INSIDE, "x-envoy-upstream-rq-timeout-ms: 5000")),
+    ask("a stranger lengthens it", "/timeout", LATE, lines=("x-envoy-upstream-rq-timeout-ms: 5000",)),
     ask("refused", "/refused"),
     ask("refused, with a body", "/refused", method="POST", body=b"hello"),
     ask("nobody there", "/empty"),
@@ -173,15 +176,23 @@ CASES = (
         "/",
         status(500),
         OK,
-        lines=("x-envoy-retry-on: 5xx", "x-envoy-max-retries: 1"),
+        lines=(INSIDE, "x-envoy-retry-on: 5xx", "x-envoy-max-retries: 1"),
     ),
-    ask("client asks for more retries", "/once-5xx", status(500), lines=("x-envoy-max-retries: 3",)),
+    ask(
+        "client asks for more retries",
+        "/once-5xx",
+        status(500),
+        lines=(
+            INSIDE,
+            "x-envoy-max-retries: 3",
+        ),
+    ),
     ask(
         "client asks for status codes",
         "/",
         status(418),
         OK,
-        lines=("x-envoy-retry-on: retriable-status-codes", "x-envoy-retriable-status-codes: 418"),
+        lines=(INSIDE, "x-envoy-retry-on: retriable-status-codes", "x-envoy-retriable-status-codes: 418"),
     ),
     ask("abort", "/abort"),
     ask("abort, with a body", "/abort", method="POST", body=b"hello"),

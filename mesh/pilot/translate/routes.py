@@ -7,6 +7,7 @@ the HTTP proxy listener ("http_proxy"): the port is in the authority, and left o
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import replace
 
 from mesh.galley.api.http_route import HttpMatch
 from mesh.galley.api.virtual_service import L4Match
@@ -97,14 +98,15 @@ def _hosts(world: World, node: Node, targets: Iterable[Target], rest: VirtualHos
         domains = tuple(domain for domain in host.domains if domain not in taken)
         if domains and host.routes:
             taken.update(domains)
-            found.append(VirtualHost(host.name, domains, host.routes))
+            found.append(replace(host, domains=domains))
     return tuple(sorted(found, key=lambda host: host.name))
 
 
 def _host(world: World, node: Node, target: Target) -> VirtualHost:
     routes = routes_to(world, node, target, governing(world, target.host, node.namespace))
     routes = with_hash_policies(world, node.namespace, routes)
-    return VirtualHost(names.virtual_host(target.host, target.port), _domains(node, target), routes)
+    name = names.virtual_host(target.host, target.port)
+    return VirtualHost(name, _domains(node, target), routes, include_attempt_count=True)
 
 
 def _domains(node: Node, target: Target) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from mesh.model.listener import ForwardClientCert, HttpConnectionManager, Networ
 from mesh.xds.codec.access_logger import decode_log, encode_http_log, encode_tcp_log
 from mesh.xds.codec.http_filter import decode_http_filter, encode_http_filter
 from mesh.xds.codec.route import decode_route_configuration, encode_route_configuration
-from mesh.xds.codec.wire import ads_source, duration, pack, seconds, unpack
+from mesh.xds.codec.wire import ads_source, cidr, cidr_text, duration, pack, seconds, unpack
 from mesh.xds.errors import Rejected
 
 _Hcm: Final = http_connection_manager_pb2.HttpConnectionManager
@@ -61,8 +61,10 @@ def _encode_manager(manager: HttpConnectionManager) -> Any:
         max_request_headers_kb={"value": manager.max_request_headers_kb},
         server_name=manager.server_name,
     )
-    if manager.enable_trailers:
-        message.http_protocol_options.enable_trailers = True
+    message.internal_address_config.cidr_ranges.extend(map(cidr, manager.internal_networks))
+    if manager.enable_trailers or manager.accept_http_10:
+        message.http_protocol_options.enable_trailers = manager.enable_trailers
+        message.http_protocol_options.accept_http_10 = manager.accept_http_10
     if manager.upgrades:
         message.upgrade_configs.extend(_Hcm.UpgradeConfig(upgrade_type=one) for one in manager.upgrades)
         message.http2_protocol_options.allow_connect = True
@@ -106,8 +108,10 @@ def _decode_manager(message: Any) -> HttpConnectionManager:
         stream_idle_timeout_s=seconds(message.stream_idle_timeout),
         idle_timeout_s=seconds(message.common_http_protocol_options.idle_timeout),
         max_request_headers_kb=message.max_request_headers_kb.value,
+        internal_networks=tuple(map(cidr_text, message.internal_address_config.cidr_ranges)),
         upgrades=tuple(one.upgrade_type for one in message.upgrade_configs),
         enable_trailers=message.http_protocol_options.enable_trailers,
+        accept_http_10=message.http_protocol_options.accept_http_10,
     )
 
 

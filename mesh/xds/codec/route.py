@@ -46,11 +46,18 @@ def _body_size(host: VirtualHost) -> int:
 
 def _encode_virtual_host(host: VirtualHost) -> Any:
     routes = [_encode_route(route) for route in host.routes]
-    return route_components_pb2.VirtualHost(name=host.name, domains=host.domains, routes=routes)
+    return route_components_pb2.VirtualHost(
+        name=host.name,
+        domains=host.domains,
+        routes=routes,
+        include_request_attempt_count=host.include_attempt_count,
+    )
 
 
 def _decode_virtual_host(message: Any) -> VirtualHost:
-    return VirtualHost(message.name, tuple(message.domains), tuple(map(_decode_route, message.routes)))
+    routes = tuple(map(_decode_route, message.routes))
+    counts = message.include_request_attempt_count
+    return VirtualHost(message.name, tuple(message.domains), routes, counts)
 
 
 def _encode_route(route: Route) -> Any:

@@ -65,6 +65,16 @@ def socket_address(address: str, port: int) -> Any:
     return address_pb2.Address(socket_address=address_pb2.SocketAddress(address=address, port_value=port))
 
 
+def cidr(text: str) -> Any:
+    """``10.0.0.0/8`` as Envoy's CidrRange."""
+    address, _, length = text.partition("/")
+    return address_pb2.CidrRange(address_prefix=address, prefix_len={"value": int(length)})
+
+
+def cidr_text(message: Any) -> str:
+    return f"{message.address_prefix}/{message.prefix_len.value}"
+
+
 def ads_source() -> Any:
     """Over the same ADS stream. Envoy's initial fetch timeout (15 s) stays, as a last resort."""
     return config_source_pb2.ConfigSource(ads={}, resource_api_version=_V3)

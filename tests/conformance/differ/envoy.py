@@ -12,9 +12,6 @@ import grpc
 from envoy.config.bootstrap.v3 import bootstrap_pb2
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.listener.v3 import listener_pb2
-from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
-    HttpConnectionManager as _Hcm,
-)
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.service.accesslog.v3 import als_pb2_grpc
 from envoy.service.secret.v3 import sds_pb2_grpc
@@ -113,7 +110,7 @@ async def _until_listening(process: asyncio.subprocess.Process, port: int, log: 
 def _bootstrap(node: Node, resources: Resources, agent_port: int) -> Any:
     message = bootstrap_pb2.Bootstrap(node={"id": node.id, "cluster": "differ"})
     static = message.static_resources
-    static.listeners.extend(_take_http10(encode(found)) for found in resources.listeners)
+    static.listeners.extend(unpack(encode(found), listener_pb2.Listener) for found in resources.listeners)
     static.clusters.extend(unpack(encode(found), cluster_pb2.Cluster) for found in resources.clusters)
     static.clusters.extend(_agent(name, agent_port) for name in (CONTROL_PLANE_CLUSTER, AGENT_CLUSTER))
     # Istio's: a regular expression of any size
@@ -122,16 +119,6 @@ def _bootstrap(node: Node, resources: Resources, agent_port: int) -> Any:
         struct_pb2.Value(number_value=32768)
     )
     return message
-
-
-def _take_http10(packed: Any) -> Any:
-    """Ours always serves HTTP/1.0; Envoy is told to, so that there is something to compare."""
-    listener = unpack(packed, listener_pb2.Listener)
-    for chain in listener.filter_chains:
-        manager = unpack(chain.filters[0].typed_config, _Hcm)
-        manager.http_protocol_options.accept_http_10 = True
-        chain.filters[0].typed_config.CopyFrom(pack(manager))
-    return listener
 
 
 def _agent(name: str, port: int) -> Any:

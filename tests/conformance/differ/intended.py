@@ -216,36 +216,13 @@ INTENDED: Table = {
     ),
 }
 
-_WISHES = (
-    "Envoy, configured so, heeds a client's x-envoy- fields from no address: its internal ones are unset"
-)
-
 OPEN: Table = {
     ("framing", "client leaves in the head"): facts(
         "Envoy logs a request (DC) as soon as its first byte is there, we when its head is",
         *("log", "flags", "details", "labels"),
     ),
-    **cases(
-        "forwarding",
-        facts(_WISHES, "origin headers"),
-        "x-envoy-upstream-rq-timeout-ms",
-        "x-envoy-upstream-rq-timeout-ms under a limit",
-        "x-envoy-upstream-rq-per-try-timeout-ms",
-    ),
-    ("resilience", "client shortens the time limit"): facts(_WISHES, "origin headers"),
-    ("resilience", "client lengthens the time limit"): answers((200,), (504,), _WISHES),
-    ("resilience", "client asks for a retry"): answers((200,), (500,), _WISHES),
-    ("resilience", "client asks for status codes"): answers((200,), (418,), _WISHES),
-    ("resilience", "client asks for more retries"): facts(
-        _WISHES, "origin requests", "origin headers", "origin bodies", "origin trailers"
-    ),
-    **cases(
-        "attempts",
-        facts(
-            "ours counts attempts outbound, as Istio asks Envoy to; our encoding does not ask it",
-            "origin headers",
-        ),
-        *("the first attempt", "the second attempt", "the client's own count"),
+    ("forwarding", "inside, a trace"): facts(
+        "tracing is not there yet: a forced trace is told to the client", "response headers"
     ),
 }
 

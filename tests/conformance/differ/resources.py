@@ -12,7 +12,7 @@ from differ.origin import BARRIER, HOST
 from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
 from mesh.model.http_filter import FaultFilter, GrpcAccessLog, MetadataTag, Router
-from mesh.model.listener import Direction, FilterChain, HttpConnectionManager, Listener
+from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
 from mesh.model.names import CONTROL_PLANE_CLUSTER
 from mesh.model.resources import Resources
 from mesh.model.route import (
@@ -59,7 +59,6 @@ class Area:
     ports: int = 0  # how many the area's own listeners need
     secrets: Callable[[Path], Secrets] | None = None
     manager: dict[str, object] = field(default_factory=dict)
-    direction: Direction = "UNSPECIFIED"
 
 
 def cluster(name: str, *ports: int, **options: object) -> Cluster:
@@ -106,9 +105,10 @@ def _listener(area: Area, port: int) -> Listener:
         route_config=routing,
         access_logs=(logs_as("source"),),
         server_name="istio-envoy",
+        internal_networks=("127.0.0.0/8",),
         **area.manager,  # type: ignore[arg-type]
     )
-    return Listener("differ", HOST, port, (FilterChain("http", manager),), direction=area.direction)
+    return Listener("differ", HOST, port, (FilterChain("http", manager),))
 
 
 def logs_as(reporter: str) -> GrpcAccessLog:

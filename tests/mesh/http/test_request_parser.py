@@ -121,6 +121,16 @@ def test_connect_asks_for_a_tunnel_to_its_target():
     assert (request.framing, request.take_body()) == (Framing.TUNNEL, b"hello")
 
 
+def test_http10_can_be_told_to_upgrade():
+    parser = RequestParser(takes_http10=False)
+    with pytest.raises(RequestError) as refused:
+        parser.receive_data(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    assert refused.value.status == 426
+    parser = RequestParser(takes_http10=False)
+    parser.receive_data(GET)
+    assert parser.requests
+
+
 def test_keeps_pipelined_requests_apart():
     requests = parse(GET + head(b"Content-Length: 2") + b"hi" + GET).requests
     assert [request.path for request in requests] == [b"/a?b=c", b"/x", b"/a?b=c"]

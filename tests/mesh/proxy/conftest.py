@@ -218,7 +218,7 @@ def forward(name: str, **options: object) -> Forward:
 
 
 def routes(*found: Route, name: str = "9080") -> RouteConfiguration:
-    return RouteConfiguration(name, (VirtualHost("any", ("*",), found),))
+    return RouteConfiguration(name, (VirtualHost("any", ("*",), found, include_attempt_count=True),))
 
 
 def outbound(port: int, routing: RouteConfiguration, **options: object) -> Listener:
@@ -227,6 +227,7 @@ def outbound(port: int, routing: RouteConfiguration, **options: object) -> Liste
         OUTBOUND_FILTERS,
         route_config=routing,
         server_name="istio-envoy",
+        internal_networks=("127.0.0.0/8",),
         **options,  # type: ignore[arg-type]
     )
     return Listener(f"{HOST}_{port}", HOST, port, (FilterChain("http", manager),), direction="OUTBOUND")

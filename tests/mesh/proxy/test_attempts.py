@@ -6,6 +6,7 @@ from mesh.model.route import RetryPolicy
 ISTIO = ("connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes")
 UNAVAILABLE = b"HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
+INSIDE = "x-forwarded-for: 127.0.0.1"
 
 
 def retry(*words, attempts=2, **options):
@@ -159,7 +160,8 @@ async def test_a_post_is_repeated_when_the_policy_or_the_caller_asks_for_it(prox
     assert (await client.response())[0] == 503
     assert [request.endswith(b"\r\n\r\nhi") for request in origin.requests] == [True, True]
     client = await serve(make.forward("c"), make.cluster("c", origin.port))
-    client.send(POST.replace(b"Host: a", b"Host: a\r\nx-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 2"))
+    asked = INSIDE.encode() + b"\r\nx-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 2"
+    client.send(POST.replace(b"Host: a", b"Host: a\r\n" + asked))
     assert (await client.response())[0] == 503
     assert len(origin.requests) == 5
     assert b"retry-on" not in origin.requests[-1]
@@ -179,7 +181,7 @@ async def test_a_grpc_status_in_the_head_is_retried(proxy, serve, make):
 async def test_a_header_named_by_the_caller_is_retried(proxy, serve, make):
     origin = await proxy.origin(b"HTTP/1.1 200 OK\r\nx-again: 1\r\ncontent-length: 0\r\n\r\n")
     client = await serve(make.forward("c"), make.cluster("c", origin.port))
-    asked = ("x-envoy-retry-on: retriable-headers", "x-envoy-retriable-header-names: x-again")
+    asked = (INSIDE, "x-envoy-retry-on: retriable-headers", "x-envoy-retriable-header-names: x-again")
     assert (await client.get("/", "a", *asked))[0] == 200
     assert len(origin.requests) == 2
 
@@ -187,11 +189,11 @@ async def test_a_header_named_by_the_caller_is_retried(proxy, serve, make):
 async def test_the_caller_sets_the_time_limits(proxy, serve, make):
     origin = await proxy.origin(b"")
     client = await serve(make.forward("c"), make.cluster("c", origin.port))
-    status, _, _ = await client.get("/", "a", "x-envoy-upstream-rq-timeout-ms: 30")
+    status, _, _ = await client.get("/", "a", INSIDE, "x-envoy-upstream-rq-timeout-ms: 30")
     assert (status, proxy.entries[0].response_code_details) == (504, "response_timeout")
     assert b"x-envoy-expected-rq-timeout-ms: 30\r\n" in origin.requests[0]
     status, _, _ = await client.get(
-        "/", "a", "x-envoy-upstream-rq-per-try-timeout-ms: 20", "x-envoy-upstream-rq-timeout-ms: 5000"
+        "/", "a", INSIDE, "x-envoy-upstream-rq-per-try-timeout-ms: 20", "x-envoy-upstream-rq-timeout-ms: 5000"
     )
     assert (status, proxy.entries[1].response_code_details) == (504, "upstream_per_try_timeout")
     assert b"x-envoy-expected-rq-timeout-ms: 20\r\n" in origin.requests[1]

@@ -6,11 +6,19 @@ from random import Random
 
 from mesh.galley.api.annotations import Options
 from mesh.http.message import Framing, Request
-from mesh.model.route import Forward, HashPolicy, Route, RouteConfiguration, RouteMatch, WeightedCluster
+from mesh.model.route import (
+    Forward,
+    HashPolicy,
+    Route,
+    RouteConfiguration,
+    RouteMatch,
+    VirtualHost,
+    WeightedCluster,
+)
 from mesh.pilot.translate.sticky import TOTAL, sticky
 from mesh.proxy.connection_info import ConnectionInfo
 from mesh.proxy.hash_policy import pick_by_key
-from mesh.proxy.route import CompiledRoute
+from mesh.proxy.route import CompiledHost
 
 BY_HEADER = Options(sticky=("header", "X-User"))
 USERS = 5000
@@ -21,7 +29,8 @@ def split(first: int, second: int, options: Options = BY_HEADER) -> Forward:
 
 
 def users_of_v2(forward: Forward, rng: Random) -> set[int]:
-    route = CompiledRoute(Route(RouteMatch(), forward), RouteConfiguration("r", ()))
+    host = VirtualHost("any", ("*",), (Route(RouteMatch(), forward),))
+    (route,) = CompiledHost(host, RouteConfiguration("r", ())).routes
     info = ConnectionInfo.__new__(ConnectionInfo)  # no part of it is looked at
     found = set()
     for user in range(USERS):
