@@ -33,6 +33,7 @@ class HttpConnectionManager:
     generate_request_id: bool = True
     stream_idle_timeout_s: float = 0.0  # 0 = none, Istio's default
     idle_timeout_s: float = 3600.0
+    request_headers_timeout_s: float = 0.0  # from a head's first byte to its last; 0 = none
     max_request_headers_kb: int = 60
     internal_networks: tuple[str, ...] = ()  # CIDR: whose x-envoy- fields are heeded
     upgrades: tuple[str, ...] = ()

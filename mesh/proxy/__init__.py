@@ -2,6 +2,7 @@
 
     server           the parts wired together; a sidecar's life
     listener         a socket, its filter chains, its connections
+    overload         when there is too much
     accepted         a connection until it is known what it is
     original_dst     where it was going before it was redirected
     sniff            what it begins with: TLS, and for whom

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mesh.model.node import Node, ServicePort
 from mesh.proxy.bootstrap import Bootstrap
+from mesh.proxy.overload import OverloadLimits
 
 EXAMPLES = """\
 examples:
@@ -75,6 +76,12 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--drain-duration", type=float, default=5.0, metavar="SECONDS")
     how.add_argument("--concurrency", type=int, default=1, metavar="N")
     how.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    limits = made.add_argument_group("when it sheds load (0: no limit)")
+    limits.add_argument("--max-heap-mb", type=int, default=0, metavar="N")
+    limits.add_argument("--max-downstream-connections", type=int, default=0, metavar="N")
+    limits.add_argument(
+        "--max-loop-lag", type=float, default=5.0, metavar="SECONDS", help="of our event loop"
+    )
     return made
 
 
@@ -104,6 +111,9 @@ def bootstrap_of(flags: argparse.Namespace) -> Bootstrap:
         access_log=flags.access_log,
         drain_duration_s=flags.drain_duration,
         concurrency=flags.concurrency,
+        overload=OverloadLimits(
+            flags.max_heap_mb * 1024 * 1024, flags.max_downstream_connections, flags.max_loop_lag
+        ),
     )
 
 

@@ -38,6 +38,10 @@ class AcceptedConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.listener.stats.cx_total.value += 1
+        if not self.listener.worker.overload.admits(transport.get_extra_info("socket").fileno()):
+            self.listener.stats.cx_overload_reject.value += 1
+            self.transport.abort()
+            return
         self._look_at_addresses()
         self.listener = self.listener.hand_off(self.info)
         if self.listener.needs_bytes:

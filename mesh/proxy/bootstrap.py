@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mesh.proxy.overload import DEFAULT_LIMITS, OverloadLimits
+
 SECRET_TTL_VARIABLE = "MESH_SECRET_TTL"  # Istio's agent calls it SECRET_TTL
 DEFAULT_SECRET_TTL = "24h"  # Istio's default life of a workload certificate
 
@@ -55,4 +57,5 @@ class Bootstrap:
     access_log: str = "/dev/stdout"
     drain_duration_s: float = 5.0
     concurrency: int = 1
+    overload: OverloadLimits = DEFAULT_LIMITS
     secret_ttl_s: float = field(default_factory=secret_ttl_s)

@@ -49,16 +49,33 @@ class RuntimeChain:
             return DownstreamConnection(self.handler, info, self)
         return TcpConnection(self.handler, info, self)
 
+    def enter(self, connection: Served) -> None:
+        """It is one of ours now."""
+        self.live.add(connection)
+        self.handler.worker.overload.connections += 1
+
+    def leave(self, connection: Served) -> None:
+        """It is gone, or another protocol has taken its place."""
+        if connection in self.live:
+            self.live.remove(connection)
+            self.handler.worker.overload.connections -= 1
+
     def hand_over(self, connection: Served, chain: RuntimeChain | None) -> None:
         """Move one of our connections to the chain that the new configuration chose for it, or let it go."""
         if chain is not None and chain.tls == self.tls:
             handler = chain.handler
             if isinstance(handler, HttpManager):
                 if not isinstance(connection, TcpConnection):
+                    self._pass_on(connection, chain)
                     connection.adopt(chain, handler)
                     return
             elif isinstance(connection, TcpConnection):
                 if connection.cluster_name in handler.model.clusters:
+                    self._pass_on(connection, chain)
                     connection.adopt(chain, handler)
                     return
         connection.drain()
+
+    def _pass_on(self, connection: Served, chain: RuntimeChain) -> None:
+        self.live.discard(connection)
+        chain.live.add(connection)

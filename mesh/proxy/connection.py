@@ -21,7 +21,7 @@ from mesh.proxy.connection_info import ConnectionInfo
 from mesh.proxy.exchange import Exchange
 from mesh.proxy.heads import frame_response, make_response_head
 from mesh.proxy.http2_connection import Http2Connection
-from mesh.proxy.reply import reply_to_bad_request
+from mesh.proxy.reply import HEAD_TIMEOUT, Reply, reply_to_bad_request
 
 if TYPE_CHECKING:
     from mesh.proxy.chain import RuntimeChain
@@ -39,6 +39,7 @@ class DownstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_broken",
         "_closing",
+        "_head_awaited",
         "_paused",
         "_serving",
         "_write_paused",
@@ -70,6 +71,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.last_active = time.monotonic()
         self._broken: RequestError | None = None  # what ended the reading of requests
         self._closing = False
+        self._head_awaited = 0.0  # since when, once it has been waited for
         self._paused = False
         self._serving = False
         self._write_paused = False
@@ -77,7 +79,7 @@ class DownstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.write = self.transport.write
-        self.chain.live.add(self)
+        self.chain.enter(self)
         stats = self.manager.stats
         stats.cx_total.value += 1
         stats.cx_active.value += 1
@@ -89,6 +91,8 @@ class DownstreamConnection(asyncio.Protocol):
         if exchange is None:
             self._parse(data)
             self._serve()
+            if self.exchange is None and self.parser.in_message:
+                self._wait_for_head()
             return
         was_complete = exchange.request.complete
         self._parse(data)
@@ -97,6 +101,17 @@ class DownstreamConnection(asyncio.Protocol):
             self._check_body(exchange)
         if len(self.parser.requests) > 1:
             self.pause_reading()
+
+    def _wait_for_head(self) -> None:
+        """Some of a head is there: the rest is not waited for for ever."""
+        limit_s, since = self.manager.model.request_headers_timeout_s, self.last_active
+        if limit_s and self._head_awaited != since:
+            self._head_awaited = since
+            self.worker.timers.after(limit_s, lambda: self._head_is_late(since))
+
+    def _head_is_late(self, since: float) -> None:
+        if self.last_active == since and self.exchange is None and not self._closing:
+            self._answer(HEAD_TIMEOUT)
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -114,7 +129,7 @@ class DownstreamConnection(asyncio.Protocol):
         stats = self.manager.stats
         stats.cx_total.value -= 1
         stats.cx_active.value -= 1
-        self.chain.live.discard(self)
+        self.chain.leave(self)
         self._closing = True
         other = Http2Connection(self.manager, self.info, self.chain)
         self.transport.set_protocol(other)
@@ -185,10 +200,14 @@ class DownstreamConnection(asyncio.Protocol):
     def _refuse(self, error: RequestError) -> None:
         """What came is no request: say so, hear no more. It is counted and logged as one, as Envoy does."""
         self.manager.stats.protocol_error.value += 1
+        self._answer(reply_to_bad_request(error))
+
+    def _answer(self, reply: Reply) -> None:
+        """To what never became a request."""
         nothing = Request(b"", b"", b"", {}, [], Framing.NONE, False)
         self.parser.requests.append(nothing)
         self.exchange = Exchange(self, nothing)
-        self.exchange.reply(reply_to_bad_request(error))
+        self.exchange.reply(reply)
 
     # closing
 
@@ -223,15 +242,13 @@ class DownstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
-        self.chain.live.discard(self)
+        self.chain.leave(self)
         self.manager.stats.cx_active.value -= 1
         if self.exchange is not None:
             self.exchange.client_gone()
 
     def adopt(self, chain: RuntimeChain, manager: HttpManager) -> None:
         """Go on under a new configuration: the next request is the first to know it."""
-        self.chain.live.discard(self)
-        chain.live.add(self)
         self.chain, self.manager = chain, manager
 
     def drain(self) -> None:

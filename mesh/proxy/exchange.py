@@ -30,12 +30,13 @@ from mesh.proxy.hash_policy import find_key, pick_by_key
 from mesh.proxy.heads import clean_request
 from mesh.proxy.mirror import begin_mirrors
 from mesh.proxy.mutation import Mutation
+from mesh.proxy.overload import overloaded
 from mesh.proxy.reply import RETRY_LIMIT_EXCEEDED, UPGRADE_FAILED, Reply, details_of, flag_of, reply_for
 from mesh.proxy.request_body import body_of
-from mesh.proxy.rewrite import redirect_reply, rewrite, set_authority
+from mesh.proxy.rewrite import redirect_reply, rewrite
 from mesh.proxy.route import CompiledRoute, match_route, pick_destination
 from mesh.proxy.stream_idle import watch_idle
-from mesh.proxy.timeout import timeouts_for
+from mesh.proxy.timeout import begin_timeouts
 from mesh.proxy.tunnel import open_tunnel, pool_for_connect
 from mesh.proxy.wishes import heed
 
@@ -54,6 +55,9 @@ class Exchange(ExchangeState):
     # the request arrives
 
     def begin(self) -> None:
+        if self.worker.overload.sheds_requests:
+            self.reply(overloaded(self))
+            return
         clean_request(self)
         if self.manager.stream_idle_timeout_s:
             watch_idle(self, self.manager.stream_idle_timeout_s)
@@ -103,19 +107,13 @@ class Exchange(ExchangeState):
         if route.rewrites:
             rewrite(request, route.model, forward, route.regex)
         for mutation in destination.request_mutations:
-            mutation.apply(request)
-            if mutation.host is not None:
-                set_authority(request, mutation.host)
+            mutation.apply_to_request(request)
         for step in self.manager.upstream_steps:
             step(self)
         if self.has_wishes:
             forward = heed(forward, request)
             self._attempts = Attempts(self, forward.retry)
-        timeouts = self.timeouts = timeouts_for(self, forward)
-        if timeouts is not None:
-            request.fields[b"x-envoy-expected-rq-timeout-ms"] = b"%d" % timeouts.expected_ms()
-            if request.complete or request.framing is _TUNNEL:
-                timeouts.request_complete()
+        self.timeouts = begin_timeouts(self, forward)
         if request.expects_continue and not request.complete:
             self.downstream.send_continue()
         if request.framing is not _NO_BODY:

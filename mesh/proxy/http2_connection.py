@@ -48,7 +48,7 @@ class Http2Connection(Http2Protocol):
         return DownstreamStream(self, codec, stream_id)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.chain.live.add(self)
+        self.chain.enter(self)
         stats = self.manager.stats
         stats.cx_total.value += 1
         stats.cx_active.value += 1
@@ -85,8 +85,6 @@ class Http2Connection(Http2Protocol):
 
     def adopt(self, chain: RuntimeChain, manager: HttpManager) -> None:
         """Go on under a new configuration: the next request is the first to know it."""
-        self.chain.live.discard(self)
-        chain.live.add(self)
         self.chain, self.manager = chain, manager
 
     def close_idle(self, now: float) -> None:
@@ -95,7 +93,7 @@ class Http2Connection(Http2Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
-        self.chain.live.discard(self)
+        self.chain.leave(self)
         self.manager.stats.cx_active.value -= 1
         if self.codec.fault is not None:
             self.manager.stats.protocol_error.value += 1

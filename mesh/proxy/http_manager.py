@@ -27,7 +27,8 @@ class HttpStats:
     """Envoy's ``http.<stat_prefix>.`` counters that the hot path adds to."""
 
     __slots__ = (
-        "cx_active", "cx_total", "protocol_error", "rq_active", "rq_classes", "rq_idle_timeout", "rq_total",
+        "cx_active", "cx_total", "protocol_error", "rq_active", "rq_classes", "rq_idle_timeout",
+        "rq_overload_close", "rq_total",
     )  # fmt: skip
 
     def __init__(self, stats: Stats, prefix: str) -> None:
@@ -37,6 +38,7 @@ class HttpStats:
         self.protocol_error: Counter = stats.counter(prefix + "cx_protocol_error")
         self.rq_total: Counter = stats.counter(prefix + "rq_total")
         self.rq_active: Counter = stats.gauge(prefix + "rq_active")
+        self.rq_overload_close: Counter = stats.counter(prefix + "rq_overload_close")
         self.rq_idle_timeout: Counter = stats.counter(prefix + "rq_idle_timeout")
         self.rq_classes = [stats.counter(f"{prefix}rq_{hundreds}xx") for hundreds in range(10)]
 

@@ -25,11 +25,12 @@ Address = tuple[str, int]
 class ListenerStats:
     """Envoy's ``listener.<address>.`` counters."""
 
-    __slots__ = ("cx_total", "no_filter_chain_match", "ssl_error", "ssl_handshake")
+    __slots__ = ("cx_overload_reject", "cx_total", "no_filter_chain_match", "ssl_error", "ssl_handshake")
 
     def __init__(self, worker: Worker, model: Listener) -> None:
         prefix = f"listener.{model.address}_{model.port}."
         self.cx_total = worker.stats.counter(prefix + "downstream_cx_total")
+        self.cx_overload_reject = worker.stats.counter(prefix + "downstream_cx_overload_reject")
         self.no_filter_chain_match = worker.stats.counter(prefix + "no_filter_chain_match")
         self.ssl_error = worker.stats.counter(prefix + "ssl.connection_error")
         self.ssl_handshake = worker.stats.counter(prefix + "ssl.handshake")

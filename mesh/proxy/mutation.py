@@ -6,8 +6,9 @@ substitutions are not supported; ``%%`` is a percent sign.
 
 from __future__ import annotations
 
-from mesh.http.message import Message
+from mesh.http.message import Message, Request
 from mesh.model.route import NO_MUTATION, HeaderMutation
+from mesh.proxy.rewrite import set_authority
 from mesh.xds.errors import Rejected
 
 # framing and connection belong to the proxy; a mutation of them would make the message ambiguous
@@ -27,6 +28,11 @@ class Mutation:
         self.remove = tuple(_name(name) for name in mutation.remove)
         hosts = [value for name, value in mutation.set if name in ("host", ":authority")]
         self.host = _value("host", hosts[-1]) if hosts else None
+
+    def apply_to_request(self, request: Request) -> None:
+        self.apply(request)
+        if self.host is not None:
+            set_authority(request, self.host)
 
     def apply(self, message: Message) -> None:
         for name in self.remove:

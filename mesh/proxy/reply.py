@@ -81,6 +81,8 @@ class Reply:
         return response
 
 
+# A head that has begun and does not end.
+HEAD_TIMEOUT = Reply(408, b"request header timeout", details="request_header_timeout")
 # A CONNECT that has a route, on a listener that makes no tunnels.
 UPGRADE_FAILED = Reply(403, details="upgrade_failed")
 

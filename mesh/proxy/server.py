@@ -25,6 +25,7 @@ from mesh.proxy.config import DynamicConfig
 from mesh.proxy.drain import drain, start_draining, stop_listening
 from mesh.proxy.istio_stats import IstioStats
 from mesh.proxy.metrics_server import SidecarPorts
+from mesh.proxy.overload import REFRESH_S
 from mesh.proxy.sinks import Sinks
 from mesh.proxy.view import ProxyView
 from mesh.proxy.worker import Worker
@@ -59,6 +60,7 @@ class Server:
             asyncio.get_running_loop(),
             peer_metadata=peer_header(node).encode(),
             decode_peer=lambda header: decode_peer(header.decode("latin-1")),
+            overload=bootstrap.overload,
         )
         counters = IstioStats(node)
         self._sinks = Sinks(node, self.worker, counters, bootstrap.access_log, open_channel)
@@ -66,6 +68,7 @@ class Server:
         self.view = ProxyView(self.worker, self.config, counters, self._drain, self._stop.set)
         self._secrets = SecretManager(node, bootstrap)
         self._ads = AdsClient(node, open_channel, self._apply)
+        self._look_due_s = self.worker.loop.time()
 
     async def run(self) -> None:
         loop = self.worker.loop
@@ -100,6 +103,15 @@ class Server:
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
         self._sweep()
+        self._look_due_s = self.worker.loop.time()
+        self._look()
+
+    def _look(self) -> None:
+        """Every so often, if the event loop comes to it in time: how late it is, is what it is asked."""
+        now = self.worker.loop.time()
+        self.worker.overload.look(now - self._look_due_s)
+        self._look_due_s = now + REFRESH_S
+        self.worker.loop.call_at(self._look_due_s, self._look)
 
     def _apply(self, resources: Resources) -> None:
         self.config.apply(resources)

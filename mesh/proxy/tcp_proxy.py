@@ -82,7 +82,7 @@ class TcpConnection(Half):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.chain.live.add(self)
+        self.chain.enter(self)
         handler = self.handler
         handler.cx_total.value += 1
         cluster = self.cluster = handler.worker.clusters.get(self.cluster_name)
@@ -139,7 +139,7 @@ class TcpConnection(Half):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.chain.live.discard(self)
+        self.chain.leave(self)
         if self._dial is not None:
             self._dial.cancel()
         if self._expiry is not None:
@@ -179,8 +179,6 @@ class TcpConnection(Half):
 
     def adopt(self, chain: RuntimeChain, handler: TcpHandler) -> None:
         """Go on under a new configuration of the same meaning."""
-        self.chain.live.discard(self)
-        chain.live.add(self)
         self.chain, self.handler = chain, handler
 
     def drain(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mesh.http.message import Framing
 from mesh.model.route import Forward
 from mesh.proxy.failure import MAX_DURATION, PER_TRY_TIMEOUT, TIMEOUT
 from mesh.proxy.grpc import grpc_timeout_s
@@ -25,10 +26,6 @@ class Timeouts:
         self._total_timer: Timer | None = None
         self._deadline_timer: Timer | None = None
         self._try_timer: Timer | None = None
-
-    def expected_ms(self) -> int:
-        """What the upstream is told: it need not work on it for longer."""
-        return int((self._try_s or self._total_s or 0) * 1000)
 
     def set_deadline(self, deadline_s: float) -> None:
         """The client's own (gRPC's): it counts from now."""
@@ -70,17 +67,24 @@ class Timeouts:
         self._exchange.abandon(PER_TRY_TIMEOUT)
 
 
-def timeouts_for(exchange: Exchange, forward: Forward) -> Timeouts | None:
-    """An attempt's limit that is no less than the whole's is none, as in Envoy."""
+def begin_timeouts(exchange: Exchange, forward: Forward) -> Timeouts | None:
+    """None: there is no limit. The upstream is told for how long it need work on it.
+
+    An attempt's limit that is no less than the whole's is none, as in Envoy.
+    """
+    request = exchange.request
     total_s = forward.timeout_s
     try_s = forward.retry.per_try_timeout_s if forward.retry is not None else None
     if try_s and total_s and try_s >= total_s:
         try_s = None
-    deadline = exchange.request.fields.get(b"grpc-timeout")
+    deadline = request.fields.get(b"grpc-timeout")
     deadline_s = grpc_timeout_s(deadline) if deadline is not None else None
     if not (total_s or try_s or deadline_s is not None):
         return None
     timeouts = Timeouts(exchange, total_s, try_s)
     if deadline_s is not None:
         timeouts.set_deadline(deadline_s)
+    request.fields[b"x-envoy-expected-rq-timeout-ms"] = b"%d" % ((try_s or total_s or 0) * 1000)
+    if request.complete or request.framing is Framing.TUNNEL:
+        timeouts.request_complete()
     return timeouts

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mesh.model.node import Node
 from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.model.route import ScriptedFault
+from mesh.proxy.overload import DEFAULT_LIMITS, Overload, OverloadLimits
 from mesh.proxy.stats import Stats
 from mesh.proxy.timers import Timers
 from mesh.proxy.tls_contexts import TlsContexts
@@ -33,6 +34,7 @@ class Worker:
         rng: Random | None = None,
         peer_metadata: bytes = b"",
         decode_peer: Callable[[bytes], Peer] | None = None,
+        overload: OverloadLimits = DEFAULT_LIMITS,
     ) -> None:
         """``peer_metadata`` is our x-envoy-peer-metadata; ``decode_peer`` reads others' (ValueError: bad)."""
         self.node = node
@@ -40,6 +42,7 @@ class Worker:
         self.rng = rng or Random()
         self.timers = Timers(loop)
         self.stats = Stats()
+        self.overload = Overload(overload, self.stats)
         self.contexts = TlsContexts()
         self.clusters: dict[str, RuntimeCluster] = {}
         self.peer_metadata = peer_metadata

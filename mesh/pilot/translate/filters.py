@@ -54,6 +54,9 @@ _OUTBOUND_TAGS = (
 )
 
 
+# No client needs longer for its head; whoever does holds a connection for nothing.
+HEAD_TIMEOUT_S = 60.0
+
 # Whose x-envoy- fields are heeded: loopback and the private networks, as Envoy had it before it asked.
 INTERNAL_NETWORKS = ("10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 

@@ -128,6 +128,7 @@ def _manager(world: World, node: Node, port: InboundPort) -> HttpConnectionManag
         route_config=_routes(world, node, port),
         access_logs=filters.inbound_access_logs(node),
         forward_client_cert="APPEND_FORWARD",
+        request_headers_timeout_s=filters.HEAD_TIMEOUT_S,
         internal_networks=filters.INTERNAL_NETWORKS,
         upgrades=filters.UPGRADES,
         enable_trailers=True,

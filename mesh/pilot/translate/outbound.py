@@ -49,6 +49,7 @@ def _http(node: Node, address: str, port: int, route_name: str, bind: bool) -> L
         filters.outbound_filters(node),
         route_config_name=route_name,
         access_logs=filters.outbound_access_logs(node),
+        request_headers_timeout_s=filters.HEAD_TIMEOUT_S,
         internal_networks=filters.INTERNAL_NETWORKS,
         upgrades=filters.UPGRADES,
         enable_trailers=True,

@@ -19,6 +19,7 @@ from mesh.model.names import (
 )
 from mesh.model.node import Node
 from mesh.proxy.metrics_server import open_address
+from mesh.proxy.overload import DEFAULT_LIMITS, REFRESH_S, REJECT_CONNECTIONS, STOP_REQUESTS, OverloadLimits
 
 # relative to Envoy's working directory: a socket's path must fit into 107 bytes (sun_path, unix(7))
 SDS_SOCKET = "sds.sock"
@@ -44,13 +45,13 @@ def arguments(config_path: str, concurrency: int) -> tuple[str, ...]:
     )
 
 
-def envoy_bootstrap(node: Node) -> dict[str, Any]:
+def envoy_bootstrap(node: Node, overload: OverloadLimits = DEFAULT_LIMITS) -> dict[str, Any]:
     """The bootstrap as JSON's types, in the field names of envoy.config.bootstrap.v3.Bootstrap."""
     return {
         "node": {"id": node.id, "cluster": f"{node.app}.{node.namespace}", "metadata": node.to_metadata()},
         "admin": {"address": _address(node.admin_address, ADMIN_PORT)},
         "layered_runtime": {"layers": [_STATIC_RUNTIME, {"name": "admin", "admin_layer": {}}]},
-        "overload_manager": {"resource_monitors": [_NO_CONNECTION_LIMIT]},
+        "overload_manager": _overload_manager(overload),
         "stats_config": {"use_all_default_tags": True},
         "dynamic_resources": {
             "lds_config": _over_ads(),
@@ -75,15 +76,44 @@ def envoy_bootstrap(node: Node) -> dict[str, Any]:
 
 # Istio's: a regular expression of any size that RE2 takes
 _STATIC_RUNTIME = {"name": "global config", "static_layer": {"re2.max_program_size.error_level": 32768}}
-# Envoy warns unless one is set
-_NO_CONNECTION_LIMIT = {
-    "name": "envoy.resource_monitors.global_downstream_max_connections",
-    "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.resource_monitors"
-        ".downstream_connections.v3.DownstreamConnectionsConfig",
-        "max_active_downstream_connections": 2147483647,
-    },
-}
+_MONITORS = "type.googleapis.com/envoy.extensions.resource_monitors"
+_UNLIMITED = 2147483647  # Envoy warns unless there is some number
+
+
+def _overload_manager(limits: OverloadLimits) -> dict[str, Any]:
+    """The same limits as our sidecar's, less the one that is only about our event loop."""
+    connections = {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": {
+            "@type": f"{_MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig",
+            "max_active_downstream_connections": limits.max_downstream_connections or _UNLIMITED,
+        },
+    }
+    if not limits.max_heap_bytes:
+        return {"resource_monitors": [connections]}
+    heap = {
+        "name": _HEAP,
+        "typed_config": {
+            "@type": f"{_MONITORS}.fixed_heap.v3.FixedHeapConfig",
+            "max_heap_size_bytes": limits.max_heap_bytes,
+        },
+    }
+    return {
+        "refresh_interval": f"{REFRESH_S}s",
+        "resource_monitors": [connections, heap],
+        "actions": [
+            _overload_action("stop_accepting_requests", STOP_REQUESTS),
+            _overload_action("reject_incoming_connections", REJECT_CONNECTIONS),
+        ],
+    }
+
+
+_HEAP = "envoy.resource_monitors.fixed_heap"
+
+
+def _overload_action(name: str, threshold: float) -> dict[str, Any]:
+    trigger = {"name": _HEAP, "threshold": {"value": threshold}}
+    return {"name": f"envoy.overload_actions.{name}", "triggers": [trigger]}
 
 
 def _over_ads() -> dict[str, Any]:

@@ -42,7 +42,7 @@ class EnvoyProcess:
     @classmethod
     def start(cls, binary: Path, node: Node, bootstrap: Bootstrap, directory: Path) -> EnvoyProcess:
         """Write the bootstrap and start. Envoy's log goes to our stderr. Raises OSError."""
-        (directory / CONFIG_FILE).write_text(json.dumps(envoy_bootstrap(node), indent=1))
+        (directory / CONFIG_FILE).write_text(json.dumps(envoy_bootstrap(node, bootstrap.overload), indent=1))
         flags = arguments(CONFIG_FILE, bootstrap.concurrency)
         return cls(_spawn([str(binary), *flags], directory, bootstrap.access_log))
 

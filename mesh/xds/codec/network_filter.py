@@ -68,6 +68,8 @@ def _encode_manager(manager: HttpConnectionManager) -> Any:
     if manager.upgrades:
         message.upgrade_configs.extend(_Hcm.UpgradeConfig(upgrade_type=one) for one in manager.upgrades)
         message.http2_protocol_options.allow_connect = True
+    if manager.request_headers_timeout_s:
+        message.request_headers_timeout.CopyFrom(duration(manager.request_headers_timeout_s))
     if not manager.server_name:
         message.server_header_transformation = _Hcm.PASS_THROUGH
     if manager.forward_client_cert in _WRITES_CLIENT_CERT:
@@ -107,6 +109,7 @@ def _decode_manager(message: Any) -> HttpConnectionManager:
         generate_request_id=message.generate_request_id.value,
         stream_idle_timeout_s=seconds(message.stream_idle_timeout),
         idle_timeout_s=seconds(message.common_http_protocol_options.idle_timeout),
+        request_headers_timeout_s=seconds(message.request_headers_timeout),
         max_request_headers_kb=message.max_request_headers_kb.value,
         internal_networks=tuple(map(cidr_text, message.internal_address_config.cidr_ranges)),
         upgrades=tuple(one.upgrade_type for one in message.upgrade_configs),

@@ -21,6 +21,7 @@ from google.protobuf import json_format
 from mesh.model.node import Node
 from mesh.proxy.agent.envoy_binary import find_envoy
 from mesh.proxy.agent.envoy_bootstrap import arguments, envoy_bootstrap
+from mesh.proxy.overload import REJECT_CONNECTIONS, STOP_REQUESTS, OverloadLimits
 
 
 def parsed(node: Node) -> Any:
@@ -68,9 +69,22 @@ def test_holds_no_secret(node: Node) -> None:
     assert "private" not in text
 
 
+def test_sheds_load_at_the_same_thresholds_as_our_sidecar(node: Node) -> None:
+    limits = OverloadLimits(max_heap_bytes=1000, max_downstream_connections=7)
+    manager = envoy_bootstrap(node, limits)["overload_manager"]
+    thresholds = {one["name"]: one["triggers"][0]["threshold"]["value"] for one in manager["actions"]}
+    assert thresholds == {
+        "envoy.overload_actions.stop_accepting_requests": STOP_REQUESTS,
+        "envoy.overload_actions.reject_incoming_connections": REJECT_CONNECTIONS,
+    }
+    assert len(manager["resource_monitors"]) == 2
+    assert not parsed(node).overload_manager.actions
+
+
 @pytest.mark.envoy
-def test_envoy_accepts_bootstrap_and_flags(node: Node, tmp_path: Path) -> None:
-    (tmp_path / "envoy.json").write_text(json.dumps(envoy_bootstrap(node)))
+@pytest.mark.parametrize("limits", [OverloadLimits(), OverloadLimits(1 << 30, 1000)])
+def test_envoy_accepts_bootstrap_and_flags(node: Node, tmp_path: Path, limits: OverloadLimits) -> None:
+    (tmp_path / "envoy.json").write_text(json.dumps(envoy_bootstrap(node, limits)))
     done = subprocess.run(
         [find_envoy(), "--mode", "validate", *arguments("envoy.json", 1)],
         cwd=tmp_path,
