@@ -25,13 +25,20 @@ def route_names(listeners: Iterable[Listener]) -> frozenset[str]:
 
 
 def clusters_of_route(routes: RouteConfiguration) -> frozenset[str]:
-    """Every cluster a request can be forwarded to."""
-    return frozenset(
-        cluster.name
+    """Every cluster a request, or a copy of it, can go to."""
+    forwards = (
+        route.action
         for host in routes.virtual_hosts
         for route in host.routes
         if isinstance(route.action, Forward)
-        for cluster in route.action.clusters
+    )
+    return frozenset(
+        name
+        for forward in forwards
+        for name in (
+            *(cluster.name for cluster in forward.clusters),
+            *(mirror.cluster for mirror in forward.mirrors),
+        )
     )
 
 
