@@ -10,6 +10,7 @@ no I/O and no behaviour beyond parsing and formatting their own text forms.
     listener    listeners, filter chains, network filters
     http_filter the HTTP filters and access logs of a connection manager
     route       route configurations, virtual hosts, matches and actions
+    substitution  header values that are made for each request
     cluster     clusters and their traffic policy
     grpc_status gRPC's status codes
     endpoint    cluster load assignments

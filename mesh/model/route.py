@@ -49,7 +49,10 @@ class RouteMatch:
 
 @dataclass(frozen=True, slots=True)
 class HeaderMutation:
-    """``set`` overwrites, ``add`` appends, ``remove`` takes away; names are lower case."""
+    """``set`` overwrites, ``add`` appends, ``remove`` takes away; names are lower case.
+
+    Values may hold commands (see ``substitution``).
+    """
 
     set: tuple[tuple[str, str], ...] = ()
     add: tuple[tuple[str, str], ...] = ()

@@ -26,6 +26,7 @@
     route            virtual host, route, weighted cluster (pure)
     matching         compiled string matches (pure)
     mutation         compiled header mutations (pure)
+    substitution     values made for each request
     rewrite          redirects and rewrites (pure)
     fault_script     faults by count (pure)
     filters/         peer metadata, faults, CORS

@@ -107,7 +107,7 @@ class Exchange(ExchangeState):
         if route.rewrites:
             rewrite(request, route.model, forward, route.regex)
         for mutation in destination.request_mutations:
-            mutation.apply_to_request(request)
+            mutation.apply_to_request(request, self)
         for step in self.manager.upstream_steps:
             step(self)
         if self.has_wishes:
@@ -272,7 +272,7 @@ class Exchange(ExchangeState):
         destination = self.destination
         if destination is not None:
             for mutation in destination.response_mutations:
-                mutation.apply(response)
+                mutation.apply(response, self)
         if response.complete and not self.request.complete:
             self.keep_alive = False  # the rest of the request has nobody to go to
         self.downstream.send_head(self, response)
@@ -338,7 +338,7 @@ class Exchange(ExchangeState):
             self.keep_alive = False
         made = self.replied = reply.make_response(request.method)
         for mutation in mutations:
-            mutation.apply(made)
+            mutation.apply(made, self)
         self.downstream.send_head(self, made)
         self.finish()
 

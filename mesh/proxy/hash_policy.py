@@ -47,8 +47,7 @@ class _Give(Mutation):
     """Adds cookies to one response; their texts are ours and need no checks."""
 
     def __init__(self, cookies: list[bytes]) -> None:
-        self.set, self.remove, self.host = (), (), None
-        self.add = tuple((b"set-cookie", cookie) for cookie in cookies)
+        super().__init__((), (), tuple((b"set-cookie", cookie) for cookie in cookies))
 
 
 def request_key(

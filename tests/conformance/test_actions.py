@@ -27,6 +27,27 @@ MUTATION = HeaderMutation(
 ANSWER = HeaderMutation(
     set=(("x-answer", "route"), ("x-level", "route")), add=(("x-more", "1"),), remove=("x-drop",)
 )
+MADE = HeaderMutation(
+    set=(
+        ("x-who", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% by %PROTOCOL%"),
+        ("x-direct", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"),
+        ("x-here", "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%"),
+        ("x-stage", "%REQ(X-STAGE?X-ENV)% %REQ(X-ENV):3%"),
+        ("x-asked", "%REQ(:METHOD)% %REQ(:PATH)% of %REQ(:AUTHORITY)%"),
+        ("x-kept", "%REQ(X-NONE)%"),
+        ("x-percent", "100%% of %ROUTE_NAME%"),
+        ("x-host-name", "%HOSTNAME%"),
+        ("x-tls", "%DOWNSTREAM_TLS_VERSION%%DOWNSTREAM_PEER_URI_SAN%%REQUESTED_SERVER_NAME%"),
+    ),
+    add=(("x-add", "%UPSTREAM_CLUSTER%"),),
+)
+MADE_OF_ANSWER = HeaderMutation(
+    set=(
+        ("x-mood", "%RESP(X-MOOD)%, %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%"),
+        ("x-from", "%UPSTREAM_CLUSTER% %UPSTREAM_CLUSTER_RAW% by %ROUTE_NAME%"),
+        ("x-got", "%BYTES_RECEIVED%"),
+    )
+)
 
 
 def host(name: str, *routes: Route) -> VirtualHost:
@@ -103,6 +124,8 @@ AREA = Area(
             Route(prefix("/refused"), to(REFUSED), response_headers=ANSWER),
             Route(prefix("/missing"), to("nowhere"), response_headers=ANSWER),
             Route(prefix("/none"), to(FRESH)),
+            Route(prefix("/made"), to(), "made", request_headers=MADE, response_headers=MADE_OF_ANSWER),
+            Route(prefix("/said"), DirectResponse(200, b"x"), "said", response_headers=MADE_OF_ANSWER),
         ),
     ),
     request_headers=HeaderMutation(set=(("x-level", "configuration"),), add=(("x-add", "configuration"),)),
@@ -161,6 +184,9 @@ CASES = (
     ask("mutate", "/refused"),
     ask("mutate", "/missing"),
     ask("mutate", "/none"),
+    ask("mutate", "/made/x?y=z", "x-env: production", "x-kept: 1"),
+    ask("mutate", "/made", "x-stage: a", "x-stage: b", name="made of a field that is there twice"),
+    ask("mutate", "/said", name="made for a direct answer"),
     ask("mutate", "/nowhere-else", name="no route, but the configuration's headers"),
 )
 

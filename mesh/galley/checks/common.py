@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import re2
 
 from mesh.galley.fault import Loc, Problem, quoted
+from mesh.model.substitution import parse
 
 Problems = Iterator[Problem]
 
@@ -100,6 +101,10 @@ def check_changed_header(name: str, loc: Loc) -> Problems:
 
 
 def check_header_value(value: str, loc: Loc) -> Problems:
-    """RFC 9110 section 5.5: no CR, LF or NUL, or one header could smuggle in another."""
+    """RFC 9110 section 5.5: no CR, LF or NUL, or one could smuggle in another. Its commands are Envoy's."""
     if any(character in value for character in "\r\n\0"):
         yield Problem(loc, f"expected a header value in one line, got {quoted(value)}")
+    try:
+        parse(value)
+    except ValueError as error:
+        yield Problem(loc, str(error))

@@ -34,8 +34,8 @@ def _options(mutation: HeaderMutation) -> list[Any]:
 
 
 def _option(name: str, value: str, action: int) -> Any:
-    """Envoy reads ``%`` in a value as the start of a command; the model's values are plain text."""
-    header = base_pb2.HeaderValue(key=name, value=value.replace("%", "%%"))
+    """A value may hold commands, which the model has as Envoy has them."""
+    header = base_pb2.HeaderValue(key=name, value=value)
     return base_pb2.HeaderValueOption(header=header, append_action=action, keep_empty_value=not value)
 
 
@@ -43,5 +43,5 @@ def _mutation(options: Any, remove: Any) -> HeaderMutation:
     pairs: dict[int, list[tuple[str, str]]] = {_SET: [], _ADD: []}
     for option in options:
         if option.append_action in pairs:
-            pairs[option.append_action].append((option.header.key, option.header.value.replace("%%", "%")))
+            pairs[option.append_action].append((option.header.key, option.header.value))
     return HeaderMutation(tuple(pairs[_SET]), tuple(pairs[_ADD]), tuple(remove))

@@ -171,6 +171,9 @@ INTENDED: Table = {
     ("routing", "no route, with a body"): _COMPLETE,
     ("routing", "no route, HEAD"): _HEAD,
     ("actions", "redirect HEAD"): _HEAD,
+    ("actions", "made for a direct answer"): facts(
+        "a direct answer has its status; for Envoy it has none yet", "response headers"
+    ),
     ("actions", "direct /304"): facts(
         "a 304 has no Location; Envoy takes it for a redirect", "response headers"
     ),

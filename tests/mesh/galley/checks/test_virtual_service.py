@@ -125,6 +125,10 @@ def test_hosts_may_be_wildcards_and_addresses():
             'headers.response.add.x-a: expected a header value in one line, got "b\\r\\nx: y"',
         ),
         (
+            f"{ROUTE}, headers: {{request: {{set: {{x-a: '%REQQ(x)%'}}}}}}",
+            'headers.request.set.x-a: the command "%REQQ(x)%" is not supported',
+        ),
+        (
             f"{ROUTE}, retries: {{attempts: 2, perTryTimeout: 1us}}",
             'retries.perTryTimeout: expected a duration of at least "1ms", got "0.000001s"',
         ),

@@ -76,7 +76,7 @@ EVERY_MATCH = RouteMatch(
     ),
     (QueryMatch("debug"), QueryMatch("v", StringMatch("prefix", "2"))),
 )
-MUTATION = HeaderMutation((("x-set", "100%"), ("x-empty", "")), (("x-add", "1"),), ("x-remove",))
+MUTATION = HeaderMutation((("x-set", "100%% %PROTOCOL%"), ("x-empty", "")), (("x-add", "1"),), ("x-remove",))
 RETRY = RetryPolicy(2, ("connect-failure", "retriable-status-codes"), 1.5, (503,))
 SPLIT = Forward(
     (WeightedCluster("static", 95), WeightedCluster("eds", 5, MUTATION, MUTATION)), 3.0, RETRY, "host", "/x"
