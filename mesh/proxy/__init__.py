@@ -1,6 +1,8 @@
 """The sidecar's data plane (Envoy's role), its files in the order in which a request meets them.
 
     server           the parts wired together; a sidecar's life
+    crew/            its workers, each a process
+    data_plane       ... and what each of them is
     listener         a socket, its filter chains, its connections
     overload         when there is too much
     accepted         a connection until it is known what it is

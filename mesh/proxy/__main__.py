@@ -14,6 +14,8 @@ from mesh.model.node import Node, ServicePort
 from mesh.proxy.bootstrap import Bootstrap
 from mesh.proxy.overload import OverloadLimits
 
+MAX_CONCURRENCY = 64
+
 EXAMPLES = """\
 examples:
   # a sidecar for reviews v1 on loopback: the app listens on 127.64.3.1:9080, callers come to 127.64.3.2
@@ -46,6 +48,15 @@ def parse_labels(text: str) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
+def parse_concurrency(text: str) -> int:
+    """How many workers; 0, which in Envoy is "as many as there are processors", is that here too."""
+    if not text.isdigit() or int(text) > MAX_CONCURRENCY:
+        raise argparse.ArgumentTypeError(
+            f"expected 1..{MAX_CONCURRENCY}, or 0 for all processors, got {text!r}"
+        )
+    return int(text) or len(os.sched_getaffinity(0))
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="meshctl proxy",
@@ -74,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--run-dir", type=Path, default=Path("/tmp"), metavar="DIR")
     how.add_argument("--access-log", default="/dev/stdout", metavar="FILE")
     how.add_argument("--drain-duration", type=float, default=5.0, metavar="SECONDS")
-    how.add_argument("--concurrency", type=int, default=1, metavar="N")
+    how.add_argument("--concurrency", type=parse_concurrency, default=1, metavar="N", help="workers")
     how.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     limits = made.add_argument_group("when it sheds load (0: no limit)")
     limits.add_argument("--max-heap-mb", type=int, default=0, metavar="N")

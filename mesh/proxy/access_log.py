@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
+import stat
 import time
+from collections.abc import Iterable, Iterator
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.proxy.stats import Counter, Stats
@@ -91,6 +94,20 @@ def _escape(value: str) -> str:
     return value.encode("unicode_escape").decode("ascii").replace('"', "\\x22")
 
 
+def pieces(lines: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """Whole lines, together at most ``most`` bytes; a longer one alone."""
+    piece: list[bytes] = []
+    size = 0
+    for line in lines:
+        if piece and size + len(line) > most:
+            yield b"".join(piece)
+            piece, size = [], 0
+        piece.append(line)
+        size += len(line)
+    if piece:
+        yield b"".join(piece)
+
+
 class AccessLogFile:
     """A log at ``path`` (/dev/stdout and /dev/stderr are this process's own). Raises OSError if it cannot
     open.
@@ -105,6 +122,9 @@ class AccessLogFile:
             if self._owned
             else _STANDARD[path]
         )
+        # other workers write into the same pipe: POSIX keeps only so much together, of a file all
+        is_pipe = stat.S_ISFIFO(os.fstat(self._fd).st_mode)
+        self._most_at_once = select.PIPE_BUF if is_pipe else MAX_BUFFER
         self._lines: list[bytes] = []
         self._size = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -154,11 +174,12 @@ class AccessLogFile:
         self._schedule()
 
     def _write(self, lines: list[bytes]) -> None:
-        """In a worker thread."""
-        rest = memoryview(b"".join(lines))
+        """In a thread of its own."""
         try:
-            while rest:
-                rest = rest[os.write(self._fd, rest) :]
+            for piece in pieces(lines, self._most_at_once):
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[os.write(self._fd, rest) :]
         except OSError as error:
             _log.warning("%d lines of the access log are lost: %s", len(lines), error)
             self.dropped.value += len(lines)

@@ -18,6 +18,7 @@ from mesh.proxy.admin_http import Request, Response
 from mesh.proxy.admin_view import AdminView
 from mesh.proxy.config_dump import config_dump, dump_of
 from mesh.proxy.health import envoy_ready
+from mesh.proxy.stats import Stats
 
 Page = Callable[[AdminView, Request], Response]
 
@@ -51,19 +52,20 @@ def answer(view: AdminView, request: Request) -> Response:
 
 def prometheus_text(view: AdminView) -> Response:
     """The page Prometheus scrapes, on 15000, 15020 and 15090: Envoy's stats and Istio's."""
-    _refresh_server_stats(view)
-    text = exposition.prometheus(view.stats) + istio_exposition.prometheus(view.istio_stats, VERSION)
+    tally = view.tally()
+    _refresh_server_stats(view, tally.stats)
+    text = exposition.prometheus(tally.stats) + istio_exposition.prometheus(tally.istio_stats, VERSION)
     return Response(text, content_type=exposition.CONTENT_TYPE)
 
 
-def _refresh_server_stats(view: AdminView) -> None:
+def _refresh_server_stats(view: AdminView, stats: Stats) -> None:
     """Gauges that are only true when they are read."""
-    gauge = view.stats.gauge
+    gauge = stats.gauge
     gauge("server.uptime").value = int(time.time() - view.started_at)
     gauge("server.state").value = _STATES[view.state]
     gauge("server.live").value = int(view.state == "LIVE")
     gauge("server.concurrency").value = view.concurrency
-    gauge("server.memory_allocated").value = int(admin_pages.memory()["allocated"])
+    gauge("server.memory_allocated").value = int(admin_pages.memory(view)["allocated"])
 
 
 def _stats(view: AdminView, request: Request) -> Response:
@@ -76,9 +78,10 @@ def _stats(view: AdminView, request: Request) -> Response:
         return Response(f"Invalid re2 regex: {error}\n", 400)
     if query.get("format", "text") not in ("text", "json"):
         return Response("usage: /stats?format=(text|json|prometheus)\n", 400)
-    _refresh_server_stats(view)
+    stats = view.tally().stats
+    _refresh_server_stats(view, stats)
     numbers = exposition.selected(
-        view.stats, lambda name: wanted.search(name) is not None, used_only="usedonly" in query
+        stats, lambda name: wanted.search(name) is not None, used_only="usedonly" in query
     )
     if query.get("format") == "json":
         return Response(exposition.as_json(numbers) + "\n", content_type="application/json")
@@ -121,19 +124,12 @@ def _done(action: Callable[[], None]) -> Response:
     return Response("OK\n")
 
 
-def _reset_counters(view: AdminView, request: Request) -> Response:
-    for counter in view.stats.counters.values():
-        counter.value = 0
-    view.istio_stats.reset()
-    return Response("OK\n")
-
-
 def _logging(view: AdminView, request: Request) -> Response:
     """``?level=debug`` for all of the proxy, ``?<logger>=debug`` for one; without either: what is set."""
     for key, value in request.query.items():
         if value not in _LEVELS:
             return Response(f"error: unknown logger level {value!r}, one of {', '.join(_LEVELS)}\n", 400)
-        logging.getLogger("mesh" if key == "level" else f"mesh.{key}").setLevel(_LEVELS[value])
+        view.set_level("mesh" if key == "level" else f"mesh.{key}", _LEVELS[value])
     names = sorted(name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "mesh")
     levels = (
         f"  {name}: {logging.getLevelName(logging.getLogger(name).getEffectiveLevel()).lower()}\n"
@@ -152,7 +148,7 @@ READ: dict[str, tuple[str, Page]] = {
     "/clusters": ("clusters and their endpoints, ?format=json", _clusters),
     "/config_dump": ("the configuration in force, ?include_eds, ?resource=", _config_dump),
     "/listeners": ("the sockets that are open, ?format=json", _listeners),
-    "/memory": ("resident memory", lambda view, request: Response.json(admin_pages.memory())),
+    "/memory": ("resident memory", lambda view, request: Response.json(admin_pages.memory(view))),
     "/ready": ("200 when LIVE, else 503", lambda view, request: envoy_ready(view)),
     "/server_info": (
         "version, state, uptime, node",
@@ -179,5 +175,5 @@ CHANGE: dict[str, tuple[str, Page]] = {
     ),
     "/logging": ("show or set log levels, ?level=debug, ?<logger>=debug", _logging),
     "/quitquitquit": ("end the sidecar in order", lambda view, request: _done(view.quit)),
-    "/reset_counters": ("set all counters to zero", _reset_counters),
+    "/reset_counters": ("set all counters to zero", lambda view, request: _done(view.reset)),
 }

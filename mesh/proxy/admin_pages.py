@@ -5,7 +5,6 @@ Envoy's protobuf JSON writes 64-bit numbers as text and leaves out what is zero;
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ _DAY_S = 86400
 def clusters_text(view: AdminView) -> str:
     """``<cluster>::<address>::<stat>::<value>`` lines."""
     lines = []
-    for cluster in view.clusters():
+    for cluster in view.tally().clusters:
         lines.append(f"{cluster.name}::added_via_api::{str(cluster.added_via_api).lower()}")
         for endpoint in cluster.endpoints:
             start = f"{cluster.name}::{endpoint.address}:{endpoint.port}::"
@@ -43,7 +42,7 @@ def clusters_text(view: AdminView) -> str:
 
 def clusters_json(view: AdminView) -> Json:
     """envoy.admin.v3.Clusters."""
-    return {"cluster_statuses": [_cluster_status(cluster) for cluster in view.clusters()]}
+    return {"cluster_statuses": [_cluster_status(cluster) for cluster in view.tally().clusters]}
 
 
 def _cluster_status(cluster: ClusterView) -> Json:
@@ -156,12 +155,21 @@ def server_info(view: AdminView, now: float) -> Json:
     }
 
 
-def memory() -> Json:
-    """envoy.admin.v3.Memory, as far as it has a meaning here: bytes of resident memory, now and at most."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {
-        "allocated": str(pages * resource.getpagesize()),
-        "heap_size": str(pages * resource.getpagesize()),
-        "total_physical_bytes": str(peak_kib * 1024),
-    }
+def memory(view: AdminView) -> Json:
+    """envoy.admin.v3.Memory, as far as it has a meaning here: bytes of resident memory, now and at most.
+
+    Of all workers' processes; what they share is counted in each.
+    """
+    resident, peak = (
+        sum(_status_kib(pid, field) * 1024 for pid in view.pids) for field in ("VmRSS", "VmHWM")
+    )
+    return {"allocated": str(resident), "heap_size": str(resident), "total_physical_bytes": str(peak)}
+
+
+def _status_kib(pid: int, field: str) -> int:
+    """A number of /proc/<pid>/status (proc(5)); 0 when the process is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{field}:")), 0)

@@ -15,10 +15,9 @@ from mesh.model.endpoint import Health, Locality
 from mesh.model.node import Node
 from mesh.model.resources import Resources
 from mesh.model.tls import Secrets
-from mesh.proxy.stats import Stats
 
 if TYPE_CHECKING:
-    from mesh.proxy.istio_stats import IstioStats
+    from mesh.proxy.crew.tally import Tally
 
 # Envoy's ServerInfo.State: PRE_INITIALIZING before the first configuration, DRAINING after drain or SIGTERM
 State = Literal["LIVE", "DRAINING", "PRE_INITIALIZING"]
@@ -74,7 +73,7 @@ class ListenerView:
 
 
 class AdminView(Protocol):
-    """Implemented by the proxy's server; all of it is synchronous and cheap."""
+    """Implemented by the proxy's server; all of it is synchronous, and waits for other workers at most."""
 
     @property
     def node(self) -> Node: ...
@@ -93,25 +92,30 @@ class AdminView(Protocol):
     def concurrency(self) -> int: ...
 
     @property
-    def stats(self) -> Stats: ...
+    def pids(self) -> Sequence[int]:
+        """The processes that the workers are."""
 
-    @property
-    def istio_stats(self) -> IstioStats: ...
+    def tally(self) -> Tally:
+        """What all workers counted, until now."""
 
     def config(self) -> ConfigView: ...
-
-    def clusters(self) -> Sequence[ClusterView]: ...
 
     def listeners(self) -> Sequence[ListenerView]: ...
 
     def secrets(self) -> Secrets | None:
         """What the workload runs with; None before the first certificate. Keys never leave admin."""
 
+    def reset(self) -> None:
+        """All counters to zero."""
+
     def drain(self, *, graceful: bool) -> None:
         """Stop accepting; with ``graceful`` first ask clients to leave (``connection: close``)."""
 
     def quit(self) -> None:
         """Begin an orderly end of the process; returns at once."""
+
+    def set_level(self, logger: str, level: int) -> None:
+        """``level`` as ``logging`` has it."""
 
     def set_healthy(self, healthy: bool) -> None:
         """What /healthcheck/fail and /healthcheck/ok do: readiness answers, traffic goes on."""

@@ -47,7 +47,8 @@ def secret_ttl_s(environment: Mapping[str, str] = os.environ) -> float:
 class Bootstrap:
     """``control_plane`` is "host:port" of the TLS port; the token file is read again at each call.
 
-    ``access_log`` is a file's path, or /dev/stdout; ``concurrency`` counts Envoy's worker threads.
+    ``access_log`` is a file's path, or /dev/stdout; ``concurrency`` counts workers: Envoy's are threads, ours
+    processes.
     """
 
     control_plane: str

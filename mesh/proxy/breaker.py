@@ -7,6 +7,7 @@ Requests in hand are the cluster's gauge ``upstream_rq_active``, counted once fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from mesh.model.cluster import CircuitBreaker
 from mesh.proxy.stats import Gauge, Stats
@@ -48,6 +49,18 @@ class Breaker:
         stats.gauges[prefix + "rq_open"] = _OpenGauge(self.can_request)
         stats.gauges[prefix + "rq_retry_open"] = _OpenGauge(self.can_retry)
         stats.gauges[f"cluster.{cluster}.upstream_rq_pending_active"] = _PendingGauge(self)
+
+
+def divided(limits: CircuitBreaker, share: Callable[[int], int]) -> CircuitBreaker:
+    """A worker's part of a cluster's limits: ``share`` says it of each number."""
+    budget = limits.retry_budget
+    return CircuitBreaker(
+        max_connections=share(limits.max_connections),
+        max_pending_requests=share(limits.max_pending_requests),
+        max_requests=share(limits.max_requests),
+        max_retries=share(limits.max_retries),
+        retry_budget=budget and replace(budget, min_concurrency=share(budget.min_concurrency)),
+    )
 
 
 class _OpenGauge(Gauge):

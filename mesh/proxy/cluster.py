@@ -13,7 +13,7 @@ from mesh.model.cluster import Cluster, SlowStart
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Locality
 from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.proxy.balance import BALANCERS, Balancer
-from mesh.proxy.breaker import Breaker
+from mesh.proxy.breaker import Breaker, divided
 from mesh.proxy.cluster_stats import ClusterStats
 from mesh.proxy.hash_table import TABLES, Table
 from mesh.proxy.http2_pool import make_pool
@@ -94,7 +94,7 @@ class RuntimeCluster:
         self.name = model.name
         self.worker = worker
         self.stats = ClusterStats(worker.stats, model.name)
-        self.breaker = Breaker(model.circuit_breaker, self.stats.rq_active)
+        self.breaker = Breaker(divided(model.circuit_breaker, worker.share), self.stats.rq_active)
         self.limits_connections = bool(model.max_requests_per_connection or model.max_connection_duration_s)
         self.allowed_peers = frozenset(model.tls.subject_alt_names) if model.tls else frozenset()
         self.detector = self._make_detector()

@@ -52,6 +52,14 @@ class Series:
         self.request_sum = 0
         self.response_sum = 0
 
+    def add(self, more: Series) -> None:
+        self.duration = [*map(sum, zip(self.duration, more.duration, strict=True))]
+        self.request = [*map(sum, zip(self.request, more.request, strict=True))]
+        self.response = [*map(sum, zip(self.response, more.response, strict=True))]
+        self.duration_sum += more.duration_sum
+        self.request_sum += more.request_sum
+        self.response_sum += more.response_sum
+
     @property
     def requests(self) -> int:
         return sum(self.duration)
@@ -95,6 +103,14 @@ class IstioStats:
         size = entry.bytes_sent + entry.response_header_bytes
         series.response[bisect_left(_BUCKETS, size)] += 1
         series.response_sum += size
+
+    def add(self, more: IstioStats) -> None:
+        """Another worker's numbers."""
+        for labels, series in more.series.items():
+            if labels not in self.series:
+                self.series[labels] = Series(labels)
+            self.series[labels].add(series)
+        self.overflowed += more.overflowed
 
     def reset(self) -> None:
         """Envoy's /reset_counters: the numbers go, the series stay."""

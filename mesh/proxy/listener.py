@@ -93,14 +93,18 @@ class RuntimeListener:
 
     def bind(self) -> None:
         """Open the socket, so that connections queue from now on. Raises Rejected when it cannot be had."""
-        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        opened: socket.socket | None = None
         try:
+            opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if self.worker.workers > 1:  # the kernel spreads connections over them
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             opened.bind((self.model.address, self.model.port))
             opened.listen(BACKLOG)
             opened.setblocking(False)
         except OSError as error:
-            opened.close()
+            if opened is not None:
+                opened.close()
             where = f"{self.model.address}:{self.model.port}"
             raise Rejected(f"listener {self.model.name}: cannot bind {where}: {error.strerror}") from None
         self._socket = opened

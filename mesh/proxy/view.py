@@ -8,12 +8,9 @@ from collections.abc import Callable, Sequence
 
 from mesh.model.node import Node
 from mesh.model.tls import Secrets
-from mesh.proxy.admin_view import ClusterView, ConfigView, EndpointView, ListenerView, ResourceType, State
-from mesh.proxy.cluster import Host
-from mesh.proxy.config import DynamicConfig
-from mesh.proxy.istio_stats import IstioStats
-from mesh.proxy.stats import Stats
-from mesh.proxy.worker import Worker
+from mesh.proxy.admin_view import ConfigView, ListenerView, ResourceType, State
+from mesh.proxy.crew.crew import Crew
+from mesh.proxy.crew.tally import Tally
 
 _TYPES: tuple[tuple[ResourceType, str], ...] = (
     ("CDS", "clusters"),
@@ -24,27 +21,19 @@ _TYPES: tuple[tuple[ResourceType, str], ...] = (
 
 
 class ProxyView:
-    """``on_drain(graceful)`` and ``on_quit()`` are what the server does when admin asks for it."""
+    """``on_quit()`` is what the server does when admin asks for the end."""
 
-    def __init__(
-        self,
-        worker: Worker,
-        config: DynamicConfig,
-        istio_stats: IstioStats,
-        on_drain: Callable[[bool], None],
-        on_quit: Callable[[], None],
-    ) -> None:
-        self._worker = worker
-        self._config = config
-        self._istio_stats = istio_stats
-        self._on_drain = on_drain
+    def __init__(self, crew: Crew, on_quit: Callable[[], None]) -> None:
+        self._crew = crew
+        self._worker = crew.plane.worker
+        self._config = crew.plane.config
         self._on_quit = on_quit
         self._versions: dict[ResourceType, str] = {}
         self._updated_at: dict[ResourceType, float] = {}
         self.is_configured = False
         self.healthy = True
         self.started_at = time.time()
-        self.concurrency = 1
+        self.concurrency = crew.size
 
     def note_update(self) -> None:
         """A configuration was taken: remember what changed, and when. A version is a hash of the content."""
@@ -66,21 +55,14 @@ class ProxyView:
         return "LIVE" if self.is_configured else "PRE_INITIALIZING"
 
     @property
-    def stats(self) -> Stats:
-        return self._worker.stats
+    def pids(self) -> Sequence[int]:
+        return self._crew.pids
 
-    @property
-    def istio_stats(self) -> IstioStats:
-        return self._istio_stats
+    def tally(self) -> Tally:
+        return self._crew.tally()
 
     def config(self) -> ConfigView:
         return ConfigView(self._config.resources, dict(self._versions), dict(self._updated_at))
-
-    def clusters(self) -> Sequence[ClusterView]:
-        return [
-            ClusterView(name, [_endpoint(host) for host in cluster.hosts.values()])
-            for name, cluster in sorted(self._worker.clusters.items())
-        ]
 
     def listeners(self) -> Sequence[ListenerView]:
         return [
@@ -92,31 +74,17 @@ class ProxyView:
     def secrets(self) -> Secrets | None:
         return self._worker.contexts.secrets
 
+    def reset(self) -> None:
+        self._crew.reset()
+
     def drain(self, *, graceful: bool) -> None:
-        self._on_drain(graceful)
+        self._crew.drain(graceful)
+
+    def set_level(self, logger: str, level: int) -> None:
+        self._crew.set_level(logger, level)
 
     def quit(self) -> None:
         self._on_quit()
 
     def set_healthy(self, healthy: bool) -> None:
         self.healthy = healthy
-
-
-def _endpoint(host: Host) -> EndpointView:
-    return EndpointView(
-        address=host.address[0],
-        port=host.address[1],
-        health=host.endpoint.health,
-        is_ejected=host.is_ejected,
-        weight=max(host.endpoint.weight, 1),
-        locality=host.locality,
-        priority=host.priority,
-        cx_active=len(host.pool.all),
-        cx_connect_fail=host.connect_fail,
-        cx_total=host.connections,
-        rq_active=host.active,
-        rq_error=host.errors,
-        rq_success=host.successes,
-        rq_timeout=host.timeouts,
-        rq_total=host.active + host.successes + host.errors,
-    )

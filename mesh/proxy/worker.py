@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -35,14 +36,19 @@ class Worker:
         peer_metadata: bytes = b"",
         decode_peer: Callable[[bytes], Peer] | None = None,
         overload: OverloadLimits = DEFAULT_LIMITS,
+        workers: int = 1,
     ) -> None:
-        """``peer_metadata`` is our x-envoy-peer-metadata; ``decode_peer`` reads others' (ValueError: bad)."""
+        """``peer_metadata`` is our x-envoy-peer-metadata; ``decode_peer`` reads others' (ValueError: bad).
+
+        ``workers`` is how many share the ports and, each with a part of it, what limits the whole proxy.
+        """
         self.node = node
         self.loop = loop
+        self.workers = workers
         self.rng = rng or Random()
         self.timers = Timers(loop)
         self.stats = Stats()
-        self.overload = Overload(overload, self.stats)
+        self.overload = Overload(self._share_of(overload), self.stats)
         self.contexts = TlsContexts()
         self.clusters: dict[str, RuntimeCluster] = {}
         self.peer_metadata = peer_metadata
@@ -88,6 +94,17 @@ class Worker:
             return self._decode_peer(metadata)
         except ValueError:
             return UNKNOWN_PEER
+
+    def share(self, limit: int) -> int:
+        """This worker's part of what is limited for the proxy; at least 1 of what is not nothing."""
+        return max(limit // self.workers, min(limit, 1))
+
+    def _share_of(self, limits: OverloadLimits) -> OverloadLimits:
+        return replace(
+            limits,
+            max_heap_bytes=self.share(limits.max_heap_bytes),
+            max_downstream_connections=self.share(limits.max_downstream_connections),
+        )
 
     def date(self, now: float) -> bytes:
         """The Date field's value for this second."""

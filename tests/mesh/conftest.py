@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Sequence
 
 import pytest
@@ -11,6 +13,7 @@ from mesh.model.node import Node, ServicePort
 from mesh.model.peer import Peer
 from mesh.model.tls import Secrets
 from mesh.proxy.admin_view import ClusterView, ConfigView, ListenerView, State
+from mesh.proxy.crew.tally import Tally
 from mesh.proxy.istio_stats import IstioStats
 from mesh.proxy.stats import Stats
 
@@ -36,6 +39,7 @@ class SidecarView:
         self.healthy = True
         self.started_at = 1_700_000_000.0
         self.concurrency = 1
+        self.pids = [os.getpid()]
         self.stats = Stats()
         self.istio_stats = IstioStats(NODE)
         self.config_view = ConfigView()
@@ -44,17 +48,23 @@ class SidecarView:
         self.secrets_held: Secrets | None = None
         self.asked: list[str] = []
 
+    def tally(self) -> Tally:
+        return Tally(self.stats, self.istio_stats, self.cluster_views)
+
     def config(self) -> ConfigView:
         return self.config_view
-
-    def clusters(self) -> Sequence[ClusterView]:
-        return self.cluster_views
 
     def listeners(self) -> Sequence[ListenerView]:
         return self.listener_views
 
     def secrets(self) -> Secrets | None:
         return self.secrets_held
+
+    def reset(self) -> None:
+        self.asked.append("reset")
+
+    def set_level(self, logger: str, level: int) -> None:
+        logging.getLogger(logger).setLevel(level)
 
     def drain(self, *, graceful: bool) -> None:
         self.asked.append(f"drain graceful={graceful}")

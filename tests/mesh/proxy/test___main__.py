@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mesh.model.node import Node, ServicePort
-from mesh.proxy.__main__ import bootstrap_of, main, node_of, parser
+from mesh.proxy.__main__ import bootstrap_of, main, node_of, parse_concurrency, parser
 
 FLAGS = [
     *("--name", "reviews-v1-0", "--service-account", "bookinfo-reviews", "--workload", "reviews-v1"),
@@ -52,8 +53,21 @@ def test_flags_become_the_bootstrap() -> None:
     assert (bootstrap.drain_duration_s, bootstrap.access_log) == (1.5, "/dev/stdout")
 
 
+@pytest.mark.parametrize(("text", "workers"), [("1", 1), ("64", 64), ("0", len(os.sched_getaffinity(0)))])
+def test_concurrency_counts_workers_and_0_is_a_worker_for_each_processor(text: str, workers: int) -> None:
+    assert parse_concurrency(text) == workers
+
+
 @pytest.mark.parametrize(
-    "wrong", [["--port", "http"], ["--port", "http:x"], ["--labels", "app"], ["--interception", "TPROXY"]]
+    "wrong",
+    [
+        ["--port", "http"],
+        ["--port", "http:x"],
+        ["--labels", "app"],
+        ["--interception", "TPROXY"],
+        ["--concurrency", "65"],
+        ["--concurrency", "-1"],
+    ],
 )
 def test_a_wrong_flag_ends_with_usage_and_status_2(
     wrong: list[str], capsys: pytest.CaptureFixture[str]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -117,6 +118,37 @@ async def test_a_full_pipe_costs_lines_not_time(tmp_path: Path, entry: AccessLog
     await closing
     os.close(reader)
     assert read == written - log.dropped.value
+
+
+@given(st.lists(st.integers(1, 50)), st.integers(1, 60))
+def test_pieces_are_whole_lines_and_no_longer_than_said(lengths: list[int], most: int) -> None:
+    lines = [b"x" * (length - 1) + b"\n" for length in lengths]
+    found = list(access_log.pieces(lines, most))
+    assert b"".join(found) == b"".join(lines)
+    assert all(len(piece) <= most or piece.count(b"\n") == 1 for piece in found)
+    assert all(piece.endswith(b"\n") for piece in found)
+
+
+async def test_workers_that_write_into_one_pipe_leave_each_others_lines_whole(
+    tmp_path: Path, entry: AccessLogEntry
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    logs = [AccessLogFile(str(pipe)) for _ in range(3)]
+    line = format_line(entry)
+    for log in logs:
+        for _ in range(2000):
+            log.write(entry)
+    closing = asyncio.gather(*(log.close() for log in logs))
+    read = b""
+    async with asyncio.timeout(20):
+        while not closing.done() or len(read) < 6000 * len(line):
+            with suppress(BlockingIOError):
+                read += os.read(reader, 1 << 20)
+            await asyncio.sleep(0)
+    os.close(reader)
+    assert set(read.splitlines(keepends=True)) == {line}
 
 
 async def test_lines_that_cannot_be_written_are_counted(tmp_path: Path, entry: AccessLogEntry) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,12 +106,10 @@ def test_server_info_says_who_and_since_when(view: SidecarView) -> None:
     assert message.state == server_info_pb2.ServerInfo.LIVE
 
 
-def test_memory_is_this_process() -> None:
-    page = admin_pages.memory()
+def test_memory_is_that_of_all_workers(view: SidecarView) -> None:
+    page = admin_pages.memory(view)
     json_format.ParseDict(page, memory_pb2.Memory())
-    resident_kib = next(
-        int(line.split()[1])
-        for line in Path("/proc/self/status").read_text().splitlines()
-        if line.startswith("VmRSS")
-    )
-    assert 0.5 < int(page["allocated"]) / (resident_kib * 1024) < 2
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    assert 0.5 < int(page["allocated"]) / resident < 2
+    view.pids = [os.getpid(), os.getpid(), 0]  # the last one is gone
+    assert 1.5 < int(admin_pages.memory(view)["allocated"]) / int(page["allocated"]) < 2.5

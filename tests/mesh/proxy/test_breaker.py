@@ -3,7 +3,7 @@
 import pytest
 
 from mesh.model.cluster import CircuitBreaker, RetryBudget
-from mesh.proxy.breaker import Breaker
+from mesh.proxy.breaker import Breaker, divided
 from mesh.proxy.stats import Gauge, Stats
 
 
@@ -37,6 +37,12 @@ def test_the_gauges_are_of_the_cluster_in_force():
     Breaker(CircuitBreaker(max_connections=0), Gauge()).show_in(stats, "c")
     Breaker(CircuitBreaker(), Gauge()).show_in(stats, "c")
     assert values(stats)["cx_open"] == 0
+
+
+def test_workers_divide_each_number():
+    limits = CircuitBreaker(100, 2, 30, 0, RetryBudget(20.0, 3))
+    parts = divided(limits, lambda limit: limit // 2)
+    assert parts == CircuitBreaker(50, 1, 15, 0, RetryBudget(20.0, 1))
 
 
 @pytest.mark.parametrize(("requests", "allowed"), [(0, 3), (15, 3), (20, 4), (100, 20)])

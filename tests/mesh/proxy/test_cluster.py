@@ -3,7 +3,7 @@
 from mesh.model.cluster import OutlierDetection
 from mesh.proxy.admin_pages import clusters_json, clusters_text
 from mesh.proxy.admin_view import ClusterView
-from mesh.proxy.view import _endpoint
+from mesh.proxy.data_plane import endpoint_view
 
 
 def failing(origin) -> None:
@@ -24,7 +24,7 @@ async def test_an_endpoint_that_keeps_failing_is_ejected_and_comes_back(proxy, s
     assert stats.gauges["cluster.c.outlier_detection.ejections_active"].value == 1
     assert stats.gauges["cluster.c.membership_healthy"].value == 1
     hosts = proxy.worker.clusters["c"].hosts.values()
-    view.cluster_views = [ClusterView("c", [_endpoint(host) for host in hosts])]
+    view.cluster_views = [ClusterView("c", [endpoint_view(host) for host in hosts])]
     assert f"127.0.0.1:{bad.port}::health_flags::/failed_outlier_check" in clusters_text(view)
     statuses = clusters_json(view)["cluster_statuses"][0]["host_statuses"]
     assert [status["health_status"].get("failed_outlier_check") for status in statuses] == [None, True]

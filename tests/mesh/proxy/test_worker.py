@@ -22,6 +22,11 @@ async def test_request_ids_are_uuids_that_a_seed_repeats():
     assert one.request_id().decode() != text
 
 
+async def test_a_share_of_something_is_never_nothing():
+    one = worker(workers=4)
+    assert [one.share(limit) for limit in (0, 1, 3, 4, 9)] == [0, 1, 1, 1, 2]
+
+
 async def test_peers_are_decoded_once_and_bad_ones_are_unknown():
     seen = []
 
