@@ -219,6 +219,7 @@ class DockerRuntime:
             self._image,
             workload,
             dataplane=self._options.dataplane,
+            concurrency=self._options.concurrency,
             entry=self._options.sidecar_entry.get(workload.name, MESHCTL),
             drain_duration_s=DRAIN_S,
         )

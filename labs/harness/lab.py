@@ -50,6 +50,7 @@ class LabOptions:
 
     seed: int
     dataplane: Engine = "python"
+    concurrency: int = 1
     sabotage: str = ""
     fail_fast: bool = False
     keep: bool = False
@@ -70,7 +71,12 @@ async def run_lab(
     """Run it; the exit status: 0 pass, 1 fail, 2 inconclusive, 130 interrupted."""
     folder = new_folder(options.runs, lab.name)
     runtime = make_runtime(
-        RuntimeOptions(folder, options.dataplane, sidecar_entry=lab.sidecar_entry.get(options.sabotage, {}))
+        RuntimeOptions(
+            folder,
+            options.dataplane,
+            options.concurrency,
+            sidecar_entry=lab.sidecar_entry.get(options.sabotage, {}),
+        )
     )
     run = Run(
         runtime=runtime,

@@ -157,6 +157,7 @@ class ProcessRuntime:
         argv += ["--control-plane", f"{self._acquired.control_plane}:{XDS_TLS_PORT}"]
         argv += ["--root-cert", str(self._root_cert), "--token-file", str(token_file)]
         argv += ["--run-dir", str(run_dir), "--drain-duration", str(DRAIN_S)]
+        argv += ["--concurrency", str(options.concurrency)]
         if workload.service:
             argv += ["--service", workload.service]
         for port in workload.ports:

@@ -31,6 +31,7 @@ class RuntimeOptions:
 
     folder: Path  # of the run; logs/ below it is the runtime's
     dataplane: Engine = "python"
+    concurrency: int = 1  # workers of each sidecar
     ready_timeout_s: float = 60.0
     sidecar_entry: Mapping[str, Sequence[str]] = field(default_factory=dict)
 

@@ -15,6 +15,7 @@ from mesh.platform.docker.engine import EngineError, connect
 from mesh.platform.docker.image import ensure_image
 from mesh.platform.docker.inject import Injected, InjectError, Options
 from mesh.platform.docker.inject import inject as add_sidecars
+from mesh.proxy.bootstrap import MAX_CONCURRENCY
 
 DATAPLANES = ("python", "envoy")
 
@@ -28,6 +29,10 @@ def inject(
         typer.Option("--output", "-o", metavar="FILE", help="Where to write; default: standard output."),
     ] = None,
     dataplane: Annotated[str, typer.Option(help="What the sidecars run: python or envoy.")] = "python",
+    concurrency: Annotated[
+        int,
+        typer.Option(min=0, max=MAX_CONCURRENCY, help="Workers of each sidecar; 0: one for each processor."),
+    ] = 1,
     config_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Istio YAML for the control plane to watch.")
     ] = None,
@@ -59,7 +64,7 @@ def inject(
     folder = str(config_dir.resolve()) if config_dir else ""
     try:
         image = image or ensure_image(connect(), _say)
-        injected = add_sidecars(document, Options(image, dataplane, folder))
+        injected = add_sidecars(document, Options(image, dataplane, concurrency, folder))
     except (EngineError, ImageError) as error:
         raise CommandError(f"inject: {error} (--image NAME takes an image as it is)") from error
     except InjectError as error:

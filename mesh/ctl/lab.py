@@ -18,6 +18,7 @@ from labs.harness.lab import Lab, LabOptions, run_lab
 from labs.harness.runtime import Runtime, RuntimeOptions
 from labs.harness.screen import Screen
 from mesh.ctl.errors import CommandError
+from mesh.proxy.bootstrap import MAX_CONCURRENCY
 
 PLAIN_WIDTH = 140  # columns of the last table where there is no terminal to ask
 
@@ -51,6 +52,10 @@ RuntimeOption = Annotated[
 DataplaneOption = Annotated[
     Dataplane,
     typer.Option(help="The engine of every sidecar: ours, or the real Envoy under the same control plane."),
+]
+ConcurrencyOption = Annotated[
+    int,
+    typer.Option(min=0, max=MAX_CONCURRENCY, help="Workers of each sidecar; 0: one for each processor."),
 ]
 SeedOption = Annotated[
     int | None,
@@ -94,6 +99,7 @@ def run(
     name: LabArgument,
     runtime: RuntimeOption = RuntimeName.AUTO,
     dataplane: DataplaneOption = Dataplane.PYTHON,
+    concurrency: ConcurrencyOption = 1,
     seed: SeedOption = None,
     sabotage: SabotageOption = "",
     fail_fast: FailFastOption = False,
@@ -113,8 +119,11 @@ def run(
     make, why = choose_runtime(runtime)
     seed = secrets.randbelow(2**31) if seed is None else seed
     console.print(f"[bold]{lab.name}[/]: {lab.question}", highlight=False, soft_wrap=True)
-    console.print(f"[dim]{why}; {dataplane} data plane; seed {seed}[/]", highlight=False, soft_wrap=True)
-    options = LabOptions(seed, dataplane.value, sabotage, fail_fast, keep, runs)
+    workers = "" if concurrency == 1 else f" of {concurrency or 'as many workers as processors'} workers"
+    console.print(
+        f"[dim]{why}; {dataplane} data plane{workers}; seed {seed}[/]", highlight=False, soft_wrap=True
+    )
+    options = LabOptions(seed, dataplane.value, concurrency, sabotage, fail_fast, keep, runs)
     raise typer.Exit(asyncio.run(run_lab(lab, options, make, Screen(console))))
 
 

@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mesh.model.node import Node, ServicePort
-from mesh.proxy.bootstrap import Bootstrap
+from mesh.proxy.bootstrap import MAX_CONCURRENCY, Bootstrap
 from mesh.proxy.overload import OverloadLimits
-
-MAX_CONCURRENCY = 64
 
 EXAMPLES = """\
 examples:

@@ -14,6 +14,7 @@ from pathlib import Path
 from mesh.proxy.overload import DEFAULT_LIMITS, OverloadLimits
 
 SECRET_TTL_VARIABLE = "MESH_SECRET_TTL"  # Istio's agent calls it SECRET_TTL
+MAX_CONCURRENCY = 64  # workers
 DEFAULT_SECRET_TTL = "24h"  # Istio's default life of a workload certificate
 
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")

@@ -47,6 +47,12 @@ def test_the_canary_passes(start_lab: Callable[..., Any], runtime: str, dataplan
     assert {"history.jsonl", "report.md", "config", "logs"} <= kept
 
 
+def test_it_passes_with_two_workers_in_each_sidecar(start_lab: Callable[..., Any]) -> None:
+    run = start_lab("canary", "--runtime", "process", "--concurrency", "2", "--seed", "13").finish()
+    assert run.status == 0, run.output
+    assert "python data plane of 2 workers" in run.output
+
+
 @pytest.mark.parametrize(("runtime", "dataplane"), COMBINATIONS)
 @pytest.mark.parametrize("sabotage", REASONS)
 def test_a_sabotaged_mesh_fails_for_its_reason(

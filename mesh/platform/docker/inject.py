@@ -40,6 +40,7 @@ class InjectError(ValueError):
 class Options:
     image: str
     dataplane: str = "python"
+    concurrency: int = 1  # workers of each sidecar
     config_dir: str = ""  # of the host: Istio YAML the control plane watches
 
 
@@ -147,7 +148,13 @@ def _pod(workload: Workload, raw: Document, injected: list[str], options: Option
     owner = _redirected(owner, injected)
     _move_sysctls(raw, owner)
     namespace = {"network_mode": f"service:{name}-pod"}
-    guard = pod.sidecar(options.image, workload, dataplane=options.dataplane, interception=interception)
+    guard = pod.sidecar(
+        options.image,
+        workload,
+        dataplane=options.dataplane,
+        concurrency=options.concurrency,
+        interception=interception,
+    )
     guard |= shared | namespace
     guard["volumes"] = [f"{_volume(_account(workload))}:{pod.IDENTITY_DIR}:ro"]
     guard["healthcheck"] = pod.sidecar_ready()

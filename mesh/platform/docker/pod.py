@@ -58,6 +58,7 @@ def sidecar(
     workload: Workload,
     *,
     dataplane: str = "python",
+    concurrency: int = 1,
     interception: Interception | None = None,
     control_plane: str = CONTROL_PLANE_ADDRESS,
     entry: Sequence[str] = MESHCTL,
@@ -68,7 +69,7 @@ def sidecar(
     takeover += [*arguments(_with_ports(interception or Interception(), workload)), "--"]
     return {
         "image": image,
-        "command": [*takeover, *entry, *proxy_arguments(workload, dataplane, drain_duration_s)],
+        "command": [*takeover, *entry, *proxy_arguments(workload, dataplane, concurrency, drain_duration_s)],
         "init": True,
         "user": "0:0",  # until the rules are set
         "cap_drop": ["ALL"],
@@ -85,14 +86,16 @@ def _with_ports(interception: Interception, workload: Workload) -> Interception:
     return replace(interception, inbound_ports=tuple(str(port.target_port) for port in workload.ports))
 
 
-def proxy_arguments(workload: Workload, dataplane: str, drain_duration_s: float) -> list[str]:
+def proxy_arguments(
+    workload: Workload, dataplane: str, concurrency: int, drain_duration_s: float
+) -> list[str]:
     """``proxy`` and its options, without ``--address`` and ``--control-plane``: the entry adds those."""
     words = ["proxy", "--name", workload.pod, "--namespace", workload.namespace]
     words += ["--service-account", workload.service_account, "--workload", workload.name]
     words += ["--labels", ",".join(f"{key}={value}" for key, value in workload.labels.items())]
     words += ["--dataplane", dataplane, "--interception", "REDIRECT", "--run-dir", RUN_DIR]
     words += ["--root-cert", f"{IDENTITY_DIR}/root-cert.pem", "--token-file", f"{IDENTITY_DIR}/token"]
-    words += ["--drain-duration", f"{drain_duration_s:g}"]
+    words += ["--drain-duration", f"{drain_duration_s:g}", "--concurrency", str(concurrency)]
     if workload.service:
         words += ["--service", workload.service]
     for port in workload.ports:

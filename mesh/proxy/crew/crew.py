@@ -80,7 +80,7 @@ class Crew:
             self._replace()
             return
         self._members.append(member)
-        self.plane.worker.loop.add_reader(member.fileno(), self._hear, member)
+        member.listen(self.plane.worker.loop, lambda: self._hear(member))
 
     def _replace(self) -> None:
         if not self._is_leaving:
@@ -109,7 +109,7 @@ class Crew:
         self._changed.set()
 
     def _lose(self, member: Member, why: Lost) -> None:
-        self.plane.worker.loop.remove_reader(member.fileno())
+        member.ignore(self.plane.worker.loop)
         member.dismiss()
         self._members.remove(member)
         if member.tally is not None:

@@ -8,11 +8,14 @@ in all workers when ``apply`` returns. A worker that does not take or answer the
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import count
 from multiprocessing.connection import Connection
 
@@ -21,7 +24,8 @@ from mesh.proxy.crew.messages import Applied, Apply, Count, Counted, Order, Read
 from mesh.proxy.crew.tally import Tally
 
 APPLY_TIMEOUT_S = 10.0
-_SEND_TIMEOUT = struct.pack("ll", 5, 0)  # SO_SNDTIMEO's struct timeval
+EXIT_TIMEOUT_S = 0.5  # from closing the pipe to the end of the process
+_MESSAGE_TIMEOUT = struct.pack("ll", 5, 0)  # struct timeval: how long it may stop in the midst of a message
 
 
 class Lost(Exception):
@@ -29,7 +33,7 @@ class Lost(Exception):
 
 
 class Member:
-    """``fileno`` is readable when it has something to say (``hear``), or has ended."""
+    """Whoever starts it dismisses it in the end."""
 
     def __init__(self, start: Start) -> None:
         """Starts the process. Raises OSError when the system does not let it."""
@@ -40,7 +44,8 @@ class Member:
                 pass_fds=(theirs.fileno(),),
                 process_group=0,  # an interrupt from the terminal is for the first worker
             )
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _MESSAGE_TIMEOUT)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _MESSAGE_TIMEOUT)
         self._pipe = Connection(ours.detach())
         self._tickets = count(1)
         self._problems: dict[int, str] = {}  # answers to Apply
@@ -53,8 +58,13 @@ class Member:
     def pid(self) -> int:
         return self._process.pid
 
-    def fileno(self) -> int:
-        return self._pipe.fileno()
+    def listen(self, loop: asyncio.AbstractEventLoop, hear: Callable[[], None]) -> None:
+        """``hear`` is called when it has something to say, or has ended: then call ``hear`` of this."""
+        loop.add_reader(self._pipe.fileno(), hear)
+        os.set_blocking(self._pipe.fileno(), True)  # libuv's watcher makes it the other way
+
+    def ignore(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.remove_reader(self._pipe.fileno())
 
     def tell(self, order: Order) -> None:
         """Raises Lost."""
@@ -73,7 +83,7 @@ class Member:
         """Why it rejected the resources; empty: they are in force. Raises Lost."""
         deadline = time.monotonic() + APPLY_TIMEOUT_S
         while ticket not in self._problems:
-            if not self._hear_until(deadline):
+            if not self.wait(deadline):
                 raise Lost(f"no answer to a configuration for {APPLY_TIMEOUT_S:.0f} s")
         return self._problems.pop(ticket)
 
@@ -85,22 +95,24 @@ class Member:
 
     def end_count(self, deadline: float) -> None:
         """Wait for the ``tally`` asked for, until ``deadline`` (of ``time.monotonic``). Raises Lost."""
-        while self._counting and self._hear_until(deadline):
+        while self._counting and self.wait(deadline):
             pass
 
     def hear(self) -> None:
         """Take in what it has said. Raises Lost when its end of the pipe is closed."""
-        while self._hear_until(0.0):
+        while self.wait(0.0):
             pass
 
-    def _hear_until(self, deadline: float) -> bool:
-        """Take in one report; False: there was none in time."""
+    def wait(self, deadline: float) -> bool:
+        """Take in one report; False: there was none in time. Raises Lost."""
         try:
             if not self._pipe.poll(max(0.0, deadline - time.monotonic())):
                 return False
             report: Report = self._pipe.recv()
-        except (EOFError, OSError):
-            raise Lost("it ended") from None
+        except (EOFError, ConnectionError):
+            raise Lost(f"it ended, {self._status()}") from None
+        except OSError as error:
+            raise Lost(f"it stopped in the midst of a report: {error}") from None
         match report:
             case Ready():
                 self.is_ready = True
@@ -111,6 +123,13 @@ class Member:
                 if ticket == self._counting:
                     self._counting = 0
         return True
+
+    def _status(self) -> str:
+        """How it ended; a negative number is that of a signal."""
+        try:
+            return f"exit status {self._process.wait(EXIT_TIMEOUT_S)}"
+        except subprocess.TimeoutExpired:
+            return "its process has not"
 
     def dismiss(self) -> None:
         """End the process, if it has not ended."""

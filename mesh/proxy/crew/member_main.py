@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -44,17 +45,23 @@ class MemberProcess:
     async def run(self) -> None:
         loop = self._plane.worker.loop
         loop.add_reader(self._pipe.fileno(), self._hear)
+        os.set_blocking(self._pipe.fileno(), True)  # libuv's watcher makes it the other way
         self._pipe.send(Ready())
         await self._ended.wait()
         loop.remove_reader(self._pipe.fileno())
         await self._plane.close()
 
     def _hear(self) -> None:
+        while (order := self._next()) is not None:
+            self._obey(order)
+
+    def _next(self) -> Order | None:
+        """What has been said and not been done yet."""
         try:
-            while self._pipe.poll():
-                self._obey(self._pipe.recv())
+            return self._pipe.recv() if self._pipe.poll() else None
         except (EOFError, OSError):
             self._ended.set()
+            return None
 
     def _obey(self, order: Order) -> None:
         plane = self._plane

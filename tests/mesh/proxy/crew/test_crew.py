@@ -84,6 +84,18 @@ async def test_a_change_is_in_force_everywhere_at_once(proxy, start, make):
         assert set(await ask(proxy, port)) == {status}
 
 
+async def test_configurations_and_numbers_may_be_larger_than_the_pipe(proxy, start, make):
+    crew = await start(2)
+    for times in (1, 2):
+        clusters = tuple(make.cluster(f"c{number:04d}", times) for number in range(1000))
+        crew.apply(Resources(clusters))
+        for _ in range(3):
+            found = crew.tally().clusters
+            assert len(found) == 1000
+            await asyncio.sleep(0)
+    assert len(crew.pids) == 2  # nobody was lost
+
+
 async def test_what_one_worker_rejects_none_serves(proxy, start, make):
     origin, port = await proxy.origin(), make.free_port()
     crew = await start(2)

@@ -1,7 +1,6 @@
 """Another worker as a process: real ones, started, asked, stopped and killed."""
 
 import os
-import select
 import signal
 import time
 from pathlib import Path
@@ -22,8 +21,7 @@ DEADLINE_S = 20.0
 def hear_until(member, condition):
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
-        assert select.select([member], [], [], deadline - time.monotonic())[0]
-        member.hear()
+        assert member.wait(deadline)
 
 
 @pytest.fixture
