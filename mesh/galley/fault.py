@@ -47,8 +47,10 @@ class Fault:
     severity: Severity = "error"
 
     def __str__(self) -> str:
+        """One line, whatever stands in it: a name may hold what no name may hold."""
         where = " ".join(part for part in (self.object, self.path) if part)
-        return f"{self.file}:{self.line}: " + (f"{where}: " if where else "") + self.message
+        text = f"{self.file}:{self.line}: " + (f"{where}: " if where else "") + self.message
+        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def path_of(loc: Loc) -> str:

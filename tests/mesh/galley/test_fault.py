@@ -44,3 +44,8 @@ def test_a_hint_is_given_for_near_words_only():
 )
 def test_values_are_shown_in_yamls_words_and_short(value: object, shown: str):
     assert quoted(value) == shown
+
+
+def test_a_fault_is_one_line_whatever_the_object_is_called():
+    fault = Fault("a.yaml", 2, "a\nb\u2028 c", "kind", "unknown")
+    assert str(fault) == "a.yaml:2: a\\nb\\u2028 c kind: unknown"
