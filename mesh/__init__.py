@@ -9,6 +9,7 @@ In the order configuration and requests travel:
     model     the narrow waist: frozen dataclasses that pilot writes and the proxy reads
     proxy     the data plane
     http      sans-IO HTTP wire code
+    grpc      gRPC's client side over it, for the sidecar's calls to the control plane
     mixer     access logs in, adapters out
     control_plane  galley, pilot, citadel and mixer as one process
     platform  where workloads come from: processes, Docker

@@ -4,7 +4,7 @@ In the order a signing request meets them:
 
     interceptor    every gRPC call: bearer token -> SPIFFE id, or UNAUTHENTICATED
     tokens         bootstrap tokens: issue, verify
-    istio_ca       Istio's certificate service on the wire: messages, server and client side
+    istio_ca       Istio's certificate service on the wire: its messages
     service        the service itself: request in, chain out, counted
     csr            what a request may ask for
     ca             the root, its key, signing

@@ -6,14 +6,12 @@ those of istio/api ``security/v1alpha1/ca.proto``, so Istio's own agent can call
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Final
 
-import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, struct_pb2
 
-SERVICE = "istio.v1.auth.IstioCertificateService"
-METHOD = "CreateCertificate"
+SERVICE: Final = "istio.v1.auth.IstioCertificateService"
+METHOD: Final = "CreateCertificate"
 
 _Field = descriptor_pb2.FieldDescriptorProto
 
@@ -50,27 +48,3 @@ _messages = descriptor_pool.Default().AddSerializedFile(_file().SerializeToStrin
 # csr: PEM; validity_duration: seconds. cert_chain: PEM, the leaf first, the root last.
 IstioCertificateRequest: Any = message_factory.GetMessageClass(_messages["IstioCertificateRequest"])
 IstioCertificateResponse: Any = message_factory.GetMessageClass(_messages["IstioCertificateResponse"])
-
-
-class Servicer(Protocol):
-    async def CreateCertificate(self, request: Any, context: Any) -> Any: ...
-
-
-def add_to_server(servicer: Servicer, server: grpc.aio.Server) -> None:
-    """Serve the certificate service on a grpc.aio server."""
-    handler = grpc.unary_unary_rpc_method_handler(
-        servicer.CreateCertificate,
-        request_deserializer=IstioCertificateRequest.FromString,
-        response_serializer=IstioCertificateResponse.SerializeToString,
-    )
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
-
-
-def create_certificate(channel: grpc.aio.Channel) -> Callable[..., Awaitable[Any]]:
-    """The client's side: a callable taking an IstioCertificateRequest."""
-    stub: Callable[..., Awaitable[Any]] = channel.unary_unary(
-        f"/{SERVICE}/{METHOD}",
-        request_serializer=IstioCertificateRequest.SerializeToString,
-        response_deserializer=IstioCertificateResponse.FromString,
-    )
-    return stub

@@ -18,11 +18,20 @@ log = logging.getLogger(__name__)
 
 
 class CaServicer:
-    """Add it with ``istio_ca.add_to_server``, to a server that has the AuthInterceptor."""
+    """To be added to a server that has the AuthInterceptor."""
 
     def __init__(self, ca: CertificateAuthority, metrics: CitadelMetrics) -> None:
         self._ca = ca
         self._metrics = metrics
+
+    def add_to_server(self, server: grpc.aio.Server) -> None:
+        handler = grpc.unary_unary_rpc_method_handler(
+            self.CreateCertificate,
+            request_deserializer=istio_ca.IstioCertificateRequest.FromString,
+            response_serializer=istio_ca.IstioCertificateResponse.SerializeToString,
+        )
+        methods = {istio_ca.METHOD: handler}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(istio_ca.SERVICE, methods),))
 
     async def CreateCertificate(self, request: Any, context: Any) -> Any:
         """Sign. A mismatched identity is PERMISSION_DENIED, any other bad request INVALID_ARGUMENT."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import grpc
 
-from mesh.citadel import istio_ca
 from mesh.citadel.ca import CertificateAuthority
 from mesh.citadel.interceptor import AuthInterceptor
 from mesh.citadel.metrics import CitadelMetrics
@@ -37,7 +36,7 @@ def make_server(citadel: Citadel, pilot: Pilot, mixer: Mixer) -> grpc.aio.Server
     interceptor = AuthInterceptor(citadel.tokens, citadel.metrics)
     server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
     AdsServer(pilot).add_to_server(server)
-    istio_ca.add_to_server(CaServicer(citadel.ca, citadel.metrics), server)
+    CaServicer(citadel.ca, citadel.metrics).add_to_server(server)
     access_log_service.add_to_server(mixer.servicer, server)
     return server
 

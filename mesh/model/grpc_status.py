@@ -14,6 +14,10 @@ GRPC_STATUS = {
     )
 }  # fmt: skip
 
+# what an HTTP status means to a gRPC client that finds no gRPC status; any other is UNKNOWN
+# (the gRPC core documentation, "HTTP to gRPC Status Code Mapping")
+STATUS_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
+
 
 def grpc_status(text: str) -> int | None:
     """The code of "UNAVAILABLE" or "14", None for what is neither."""

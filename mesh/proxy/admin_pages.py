@@ -6,14 +6,15 @@ Envoy's protobuf JSON writes 64-bit numbers as text and leaves out what is zero;
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from cryptography import x509
+from typing import TYPE_CHECKING, Any
 
 from mesh.model.tls import Secrets
 from mesh.model.version import VERSION
 from mesh.proxy.admin_view import AdminView, ClusterView, EndpointView
 from mesh.proxy.config_dump import node_json
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 Json = dict[str, Any]
 
@@ -107,6 +108,8 @@ def certs_json(secrets: Secrets | None, now: float) -> Json:
     """envoy.admin.v3.Certificates: the workload's chain and the roots it trusts."""
     if secrets is None:
         return {}
+    from cryptography import x509  # 9 MB that a sidecar has to pay only when somebody asks
+
     chain = x509.load_pem_x509_certificates(secrets.certificate.chain_pem)
     roots = x509.load_pem_x509_certificates(secrets.roots_pem)
     return {
@@ -133,6 +136,8 @@ def _certificate(certificate: x509.Certificate, now: float) -> Json:
 
 
 def _alt_names(certificate: x509.Certificate) -> list[Json]:
+    from cryptography import x509
+
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

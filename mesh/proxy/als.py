@@ -12,10 +12,10 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
-import grpc
-
+from mesh.grpc.call import Call
+from mesh.grpc.channel import Channel
+from mesh.grpc.status import RpcError
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
 from mesh.proxy.stats import Stats
@@ -36,7 +36,7 @@ class AccessLogService:
     def __init__(
         self,
         node: Node,
-        open_channel: Callable[[], grpc.aio.Channel],
+        open_channel: Callable[[], Channel],
         stats: Stats,
         *,
         log_name: str = "mixer",
@@ -95,9 +95,8 @@ class AccessLogService:
             sent = self._written.value
             try:
                 await self._stream()
-            except (grpc.RpcError, asyncio.InvalidStateError, OSError) as error:
-                reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else error
-                _log.info("the access log stream ended: %s", reason)
+            except (RpcError, OSError) as error:
+                _log.info("the access log stream ended: %s", error)
             backoff_s = BACKOFF_S[0] if self._written.value > sent else min(backoff_s * 2, BACKOFF_S[1])
             if not self._stopping or self._entries:
                 await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
@@ -105,7 +104,7 @@ class AccessLogService:
     async def _stream(self) -> None:
         """One connection: until it breaks, which raises, or all is sent after ``stop``."""
         async with self._open_channel() as channel:
-            call = channel.stream_unary(STREAM_METHOD)(wait_for_ready=True)
+            call = channel.call(STREAM_METHOD)
             identifier = stream_identifier(self._node, self._log_name)
             while True:
                 while self._entries:
@@ -114,10 +113,10 @@ class AccessLogService:
                 if self._stopping:
                     break
                 await self._wait()
-            await call.done_writing()
-            await call
+            call.done_writing()
+            await call.end()
 
-    async def _send_batch(self, call: Any, identifier: bytes) -> None:
+    async def _send_batch(self, call: Call, identifier: bytes) -> None:
         batch = [self._entries.popleft() for _ in range(min(self._batch_entries, len(self._entries)))]
         try:
             await call.write(self._encoder.encode(batch, identifier))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mesh.proxy.failure import CONNECTION_TIMEOUT, Failure, connection_failure
 from mesh.proxy.peer_certificate import SAN_MISMATCH, peer_matches, principal
-from mesh.proxy.tls import TlsConnection
+from mesh.proxy.tls import HandshakeError, connect_tls
 from mesh.proxy.tls_contexts import NoCertificate
 
 if TYPE_CHECKING:
@@ -48,52 +48,23 @@ async def connect(cluster: RuntimeCluster, host: Host, make: Callable[[str], P])
         failure = CONNECTION_TIMEOUT
     except OSError as error:
         failure = connection_failure(_reason(error))
-    except (_HandshakeError, NoCertificate) as error:
+    except (HandshakeError, NoCertificate) as error:
         failure = connection_failure(str(error))
     stats.cx_connect_fail.value += 1
     host.connect_fail += 1
     raise DialError(failure)
 
 
-class _HandshakeError(Exception):
-    """No TLS with this peer; the text is the reason."""
-
-
 async def _connect_tls(cluster: RuntimeCluster, host: Host, make: Callable[[str], P]) -> P:
     worker, tls = cluster.worker, cluster.model.tls
     assert tls is not None
-    context = worker.contexts.client(tls)
-    ready: asyncio.Future[TlsConnection] = worker.loop.create_future()
-
-    def succeeded(connection: TlsConnection) -> None:
-        if not ready.done():
-            ready.set_result(connection)
-
-    def failed(reason: str) -> None:
-        if not ready.done():
-            ready.set_exception(_HandshakeError(reason))
-
-    transport, _ = await worker.loop.create_connection(
-        lambda: TlsConnection(
-            context,
-            server_side=False,
-            server_name=tls.sni or None,
-            on_ready=succeeded,
-            on_failed=failed,
-        ),
-        *host.address,
-    )
-    _keep_alive(cluster, transport)
-    try:
-        secured = await ready
-    except BaseException:
-        transport.abort()
-        raise
+    secured = await connect_tls(worker.loop, host.address, worker.contexts.client(tls), tls.sni)
+    _keep_alive(cluster, secured.raw)
     cluster.stats.ssl_handshake.value += 1
     if not peer_matches(secured.ssl_object, cluster.allowed_peers):
         cluster.stats.ssl_fail_verify_san.value += 1
         secured.abort()
-        raise _HandshakeError(SAN_MISMATCH)
+        raise HandshakeError(SAN_MISMATCH)
     protocol = make(principal(secured.ssl_object))
     secured.attach(protocol)
     return protocol

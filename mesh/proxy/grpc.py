@@ -10,10 +10,10 @@ import re
 from dataclasses import replace
 
 from mesh.http.message import Request, Response
+from mesh.model.grpc_status import STATUS_OF_HTTP
 from mesh.proxy.reply import Reply
 
 GRPC = b"application/grpc"
-_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 _UNKNOWN = 2
 _UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
@@ -30,7 +30,7 @@ def grpc_reply(reply: Reply, request: Request) -> Reply:
     """The reply as this request's client understands it: a gRPC client reads no HTTP status."""
     if b"grpc-status" in dict(reply.fields) or not is_grpc(request.get(b"content-type")):
         return reply
-    code = reply.grpc_status if reply.grpc_status is not None else _OF_HTTP.get(reply.status, _UNKNOWN)
+    code = reply.grpc_status if reply.grpc_status is not None else STATUS_OF_HTTP.get(reply.status, _UNKNOWN)
     fields = [field for field in reply.fields if field[0] != b"content-type"]
     fields += [(b"content-type", GRPC), (b"grpc-status", b"%d" % code)]
     if reply.body:
@@ -47,7 +47,7 @@ def grpc_status(request: Request, response: Response | None, http_status: int) -
         said = dict(response.trailers).get(b"grpc-status") or response.fields.get(b"grpc-status")
     if said is not None and said.strip().isdigit():
         return said.strip().decode()
-    return str(_OF_HTTP.get(http_status, _UNKNOWN)) if http_status else ""
+    return str(STATUS_OF_HTTP.get(http_status, _UNKNOWN)) if http_status else ""
 
 
 def grpc_timeout_s(value: bytes) -> float | None:

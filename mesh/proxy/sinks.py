@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import grpc
-
+from mesh.grpc.channel import Channel
 from mesh.model.http_filter import AccessLog, FileAccessLog, GrpcAccessLog, IstioStats
 from mesh.model.names import CONTROL_PLANE_CLUSTER
 from mesh.model.node import Node
@@ -32,7 +31,7 @@ class Sinks:
         worker: Worker,
         counters: IstioCounters,
         access_log: str,
-        open_channel: Callable[[], grpc.aio.Channel],
+        open_channel: Callable[[], Channel],
     ) -> None:
         self._node = node
         self._worker = worker

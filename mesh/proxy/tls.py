@@ -204,6 +204,40 @@ class TlsConnection(asyncio.Protocol):
         self._flush()
 
 
+class HandshakeError(Exception):
+    """No TLS with this peer; the text is the reason."""
+
+
+async def connect_tls(
+    loop: asyncio.AbstractEventLoop, address: tuple[str, int], context: ssl.SSLContext, server_name: str
+) -> TlsConnection:
+    """A connection whose handshake is done, for a protocol to be attached to. "": the server is told no name.
+
+    Raises HandshakeError, and OSError when there is no connection at all.
+    """
+    ready: asyncio.Future[TlsConnection] = loop.create_future()
+
+    def succeeded(connection: TlsConnection) -> None:
+        if not ready.done():
+            ready.set_result(connection)
+
+    def failed(reason: str) -> None:
+        if not ready.done():
+            ready.set_exception(HandshakeError(reason))
+
+    transport, _ = await loop.create_connection(
+        lambda: TlsConnection(
+            context, server_side=False, server_name=server_name or None, on_ready=succeeded, on_failed=failed
+        ),
+        *address,
+    )
+    try:
+        return await ready
+    except BaseException:
+        transport.abort()
+        raise
+
+
 def handshake_error(error: Exception) -> str:
     """OpenSSL's words in the shape of Envoy's transport failure reason."""
     if isinstance(error, ssl.SSLCertVerificationError):

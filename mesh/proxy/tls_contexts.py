@@ -27,7 +27,7 @@ class TlsContexts:
 
     def update(self, secrets: Secrets) -> None:
         """Raises ssl.SSLError when they are no certificate, key and roots; the old ones then stay."""
-        _make(ssl.PROTOCOL_TLS_SERVER, secrets, ())
+        make_context(ssl.PROTOCOL_TLS_SERVER, secrets)
         self.secrets = secrets
         self._servers.clear()
         self._clients.clear()
@@ -35,7 +35,7 @@ class TlsContexts:
     def server(self, tls: DownstreamTls) -> ssl.SSLContext:
         context = self._servers.get(tls)
         if context is None:
-            context = _make(ssl.PROTOCOL_TLS_SERVER, self._current(), tls.alpn)
+            context = make_context(ssl.PROTOCOL_TLS_SERVER, self._current(), tls.alpn)
             if tls.require_client_certificate:
                 context.verify_mode = ssl.CERT_REQUIRED
             self._servers[tls] = context
@@ -45,7 +45,7 @@ class TlsContexts:
         """The context verifies the chain; ``peer_matches`` the SPIFFE id, after the handshake."""
         context = self._clients.get(tls.alpn)
         if context is None:
-            context = _make(ssl.PROTOCOL_TLS_CLIENT, self._current(), tls.alpn)
+            context = make_context(ssl.PROTOCOL_TLS_CLIENT, self._current(), tls.alpn)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_REQUIRED
             self._clients[tls.alpn] = context
@@ -57,7 +57,8 @@ class TlsContexts:
         return self.secrets
 
 
-def _make(protocol: int, secrets: Secrets, alpn: Iterable[str]) -> ssl.SSLContext:
+def make_context(protocol: int, secrets: Secrets, alpn: Iterable[str] = ()) -> ssl.SSLContext:
+    """With our certificate and the roots. Raises ssl.SSLError when they are none."""
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # Istio's minimum
     context.load_verify_locations(cadata=secrets.roots_pem.decode())

@@ -17,10 +17,12 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-import grpc
 from envoy.config.core.v3 import base_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 
+from mesh.grpc.call import Call
+from mesh.grpc.channel import Channel
+from mesh.grpc.status import RpcError
 from mesh.model.node import Node
 from mesh.model.resources import Resources
 from mesh.xds.client_state import Apply, ClientState
@@ -32,7 +34,7 @@ _METHOD: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamA
 _BACKOFF_S: Final = (0.1, 1.0)  # shortest and longest; each wait is a random part of it, at least half
 _LEAVE_TIMEOUT_S: Final = 1.0  # for the control plane to end the stream we half-closed
 _INVALID_ARGUMENT: Final = 3  # google.rpc.Code of a NACK, as Envoy's
-_BROKEN: Final = (grpc.aio.AioRpcError, asyncio.InvalidStateError, OSError)
+_BROKEN: Final = (RpcError, OSError)
 
 _log = logging.getLogger("mesh.xds")
 
@@ -43,14 +45,14 @@ class AdsClient:
     It runs on the event loop, so it must not block.
     """
 
-    def __init__(self, node: Node, open_channel: Callable[[], grpc.aio.Channel], apply: Apply) -> None:
+    def __init__(self, node: Node, open_channel: Callable[[], Channel], apply: Apply) -> None:
         self.configured = asyncio.Event()  # set once: the first complete configuration is served
         self.is_connected = False
         self._node = node
         self._open_channel = open_channel
         self._apply = apply
         self._state = ClientState(self._apply_or_reject)
-        self._call: Any = None
+        self._call: Call | None = None
         self._leaving = False
         self._task: asyncio.Task[None] | None = None
 
@@ -62,10 +64,7 @@ class AdsClient:
         """End the stream in order; returns when the control plane has agreed, or after 1 s."""
         self._leaving = True
         if self._call is not None and self._task is not None:
-            try:
-                await self._call.done_writing()
-            except _BROKEN:
-                pass  # there is nobody to tell
+            self._call.done_writing()
             await asyncio.wait([self._task], timeout=_LEAVE_TIMEOUT_S)
         await self.stop()
 
@@ -83,8 +82,7 @@ class AdsClient:
             try:
                 await self._stream()
             except _BROKEN as error:
-                reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else error
-                _log.info("the control plane's stream broke: %s", reason)
+                _log.info("the control plane's stream broke: %s", error)
             except Exception:
                 _log.exception("the control plane's stream failed")  # ours is the fault; try again
             if self._leaving:
@@ -96,31 +94,26 @@ class AdsClient:
     async def _stream(self) -> None:
         """One stream, until the control plane ends it (return) or it breaks (raise)."""
         async with self._open_channel() as channel:
-            self._call = channel.stream_stream(
-                _METHOD,
-                request_serializer=discovery_pb2.DiscoveryRequest.SerializeToString,
-                response_deserializer=discovery_pb2.DiscoveryResponse.FromString,
-            )()
+            self._call = channel.call(_METHOD)
             try:
                 await self._converse(self._call)
             finally:
-                self._call.cancel()
                 self._call = None
 
-    async def _converse(self, call: Any) -> None:
+    async def _converse(self, call: Call) -> None:
         node: Any = base_pb2.Node(
             id=self._node.id, cluster=self._node.workload, metadata=struct(self._node.to_metadata())
         )
         for request in self._state.open():
-            await call.write(_message(request, node))
+            await call.write(_request(request, node))
             node = None  # told once a stream
-        async for response in call:
+        async for message in call:
             self.is_connected = True
-            for request in self._state.receive(response):
+            for request in self._state.receive(discovery_pb2.DiscoveryResponse.FromString(message)):
                 if request.error is not None:
                     _log.warning("refused %s: %s", request.type_url, request.error)
                 if not self._leaving:
-                    await call.write(_message(request))
+                    await call.write(_request(request))
             if self._state.is_configured:
                 self.configured.set()
 
@@ -135,7 +128,7 @@ class AdsClient:
             raise Rejected(f"internal error: {error!r}") from error
 
 
-def _message(request: Request, node: Any = None) -> Any:
+def _request(request: Request, node: Any = None) -> bytes:
     message = discovery_pb2.DiscoveryRequest(
         node=node,
         type_url=request.type_url,
@@ -146,4 +139,4 @@ def _message(request: Request, node: Any = None) -> Any:
     if request.error is not None:
         message.error_detail.code = _INVALID_ARGUMENT
         message.error_detail.message = request.error
-    return message
+    return bytes(message.SerializeToString())

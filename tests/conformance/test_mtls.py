@@ -24,7 +24,8 @@ from mesh.model.listener import (
 from mesh.model.names import MTLS_ALPN, UPSTREAM_ALPN
 from mesh.model.route import Route, RouteConfiguration, RouteMatch, VirtualHost
 from mesh.model.tls import DownstreamTls, Secrets, UpstreamTls
-from mesh.proxy.agent.csr import new_key, read_chain, signing_request
+from mesh.proxy.agent.csr import key_pem, new_key, signing_request
+from mesh.proxy.agent.issued import read_chain
 
 pytestmark = [pytest.mark.envoy, pytest.mark.asyncio(loop_scope="module")]
 
@@ -38,7 +39,7 @@ def secrets(directory: Path) -> Secrets:
     authority = CertificateAuthority.open(directory / "citadel")
     key = new_key()
     leaf = authority.sign(signing_request(key, NODE.spiffe_id), NODE.spiffe_id)
-    return read_chain([leaf, authority.root_pem.decode()], key, NODE.spiffe_id)[0]
+    return read_chain([leaf, authority.root_pem.decode()], key_pem(key), NODE.spiffe_id)[0]
 
 
 def tls(*names: str) -> UpstreamTls:

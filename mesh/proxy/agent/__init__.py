@@ -3,7 +3,9 @@
 For both engines:
 
     control_plane    the TLS channel to the control plane, with the token on each call
-    csr              key, signing request, and the check of the answer
+    csr, csr_process
+                     key and signing request, in a process of their own
+    issued           the check of the answer
     rotation         when to renew, how long to back off
     secrets          SecretManager: gets a certificate and keeps it fresh
 

@@ -73,7 +73,6 @@ async def _run(node: Node, bootstrap: Bootstrap, stop: asyncio.Event, stack: Asy
     stack.callback(starting.cancel)
 
     forwarder = Forwarder(partial(control_plane.open_channel, bootstrap))
-    stack.push_async_callback(forwarder.close)
     await _serve(stack, UnixServer(directory, XDS_SOCKET, forwarder.add_to_server))
     mixer = AccessLogService(node, partial(control_plane.open_channel, bootstrap), sender_stats)
     await mixer.start()

@@ -16,6 +16,10 @@ from typing import Any
 
 import grpc
 
+from mesh.grpc.call import Call
+from mesh.grpc.channel import Channel
+from mesh.grpc.status import RpcError
+
 ADS = frozenset(
     {
         "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
@@ -23,16 +27,17 @@ ADS = frozenset(
     }
 )
 
+_STATUS = {code.value[0]: code for code in grpc.StatusCode}
+
 LEAVE_TIMEOUT_S = 1.0  # for the control plane to end the stream that we have half-closed
 
 
 class Forwarder(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Any method but ADS is UNIMPLEMENTED."""
 
-    def __init__(self, open_channel: Callable[[], grpc.aio.Channel]) -> None:
+    def __init__(self, open_channel: Callable[[], Channel]) -> None:
         self._open_channel = open_channel
-        self._channel: grpc.aio.Channel | None = None
-        self._ads: dict[Any, asyncio.Task[None]] = {}  # call to the control plane -> what feeds it
+        self._ads: dict[Call, asyncio.Task[None]] = {}  # call to the control plane -> what feeds it
         self._leaving = False
 
     def service(self, details: Any) -> Any:
@@ -54,49 +59,39 @@ class Forwarder(grpc.GenericRpcHandler):  # type: ignore[misc]
         calls = tuple(self._ads)
         for call in calls:
             self._ads[call].cancel()
-            with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                await call.done_writing()
+            call.done_writing()
         if calls:
             await asyncio.wait(
-                [asyncio.ensure_future(call.code()) for call in calls], timeout=LEAVE_TIMEOUT_S
+                [asyncio.ensure_future(call.closed()) for call in calls], timeout=LEAVE_TIMEOUT_S
             )
-
-    async def close(self) -> None:
-        if self._channel is not None:
-            await self._channel.close()
 
     async def _forward(
         self, method: str, requests: AsyncIterator[bytes], context: Any
     ) -> AsyncIterator[bytes]:
-        call = await self._begin(method, context)
-        sending = asyncio.create_task(_send(requests, call), name=f"forward {method}")
-        self._ads[call] = sending
-        try:
-            async for message in call:
-                yield message
-            if self._leaving:
-                await asyncio.Event().wait()  # until Envoy ends the stream: it must not begin another
-        except grpc.aio.AioRpcError as failure:
-            await context.abort(failure.code(), failure.details() or "")
-        finally:
-            self._ads.pop(call, None)
-            sending.cancel()
-            call.cancel()
-
-    async def _begin(self, method: str, context: Any) -> Any:
         if self._leaving:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "this sidecar is leaving")
         try:
-            self._channel = self._channel or self._open_channel()
-            return self._channel.stream_stream(method)()
+            async with self._open_channel() as channel:
+                call = channel.call(method)
+                sending = self._ads[call] = asyncio.create_task(_send(requests, call), name="forward ADS")
+                try:
+                    async for message in call:
+                        yield message
+                    if self._leaving:
+                        await asyncio.Event().wait()  # until Envoy ends the stream: it must not begin another
+                finally:
+                    self._ads.pop(call, None)
+                    sending.cancel()
+        except RpcError as failure:
+            await context.abort(_STATUS.get(failure.code, grpc.StatusCode.UNKNOWN), failure.details)
         except OSError as failure:  # the root certificate's file, or the token's, is not there (yet)
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(failure))
 
 
-async def _send(requests: AsyncIterator[bytes], call: Any) -> None:
+async def _send(requests: AsyncIterator[bytes], call: Call) -> None:
     """Pass requests on, at the pace the control plane takes them, and then the half-close."""
     # a call that has ended is reported by its reader
-    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+    with suppress(RpcError):
         async for request in requests:
             await call.write(request)
-        await call.done_writing()
+        call.done_writing()

@@ -1,6 +1,6 @@
 """A workload's certificate: asked for, kept in memory only, and renewed in time.
 
-    new key -> CSR -> control plane -> chain -> subscribers (TLS contexts, SDS streams)
+    new key, CSR -> control plane -> chain -> subscribers (TLS contexts, SDS streams)
 
 Both engines use it. While the control plane is away it keeps trying; the certificate in hand stays in
 use, and half of its life is left for that.
@@ -16,13 +16,13 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-import grpc
-
 from mesh.citadel import istio_ca
+from mesh.grpc.status import RpcError
 from mesh.model.node import Node
 from mesh.model.tls import Secrets
 from mesh.proxy.agent import control_plane
-from mesh.proxy.agent.csr import BadCertificate, new_key, read_chain, signing_request
+from mesh.proxy.agent.csr_process import SigningRequest, make_request
+from mesh.proxy.agent.issued import BadCertificate, read_chain
 from mesh.proxy.agent.rotation import backoff_s, rotate_at
 from mesh.proxy.bootstrap import Bootstrap
 
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 Callback = Callable[[Secrets], None]
 
+METHOD = f"/{istio_ca.SERVICE}/{istio_ca.METHOD}"
 CALL_TIMEOUT_S = 5.0
 # Long waits are cut, so that a machine that slept, or whose clock was set, renews soon after.
 LONGEST_SLEEP_S = 60.0
@@ -104,25 +105,26 @@ class SecretManager:
             await self._sleep_until(rotate_at(issued, self.expires, self._rng))
 
     async def _renew(self) -> float:
-        """Try until a certificate came; answers the time it came."""
+        """Try until a certificate came, all the time with one key; answers the time it came."""
         failures = 0
+        request: SigningRequest | None = None
         while True:
             try:
-                return await self._ask()
-            except (grpc.aio.AioRpcError, BadCertificate, OSError) as failure:
+                request = request or await make_request(self.identity)
+                return await self._ask(request)
+            except (RpcError, BadCertificate, OSError) as failure:
                 failures += 1
                 self._complain(failure)
             await self._sleep(backoff_s(failures, self._rng))
 
-    async def _ask(self) -> float:
-        key = new_key()
-        request = istio_ca.IstioCertificateRequest(
-            csr=signing_request(key, self.identity), validity_duration=math.ceil(self._bootstrap.secret_ttl_s)
+    async def _ask(self, request: SigningRequest) -> float:
+        message = istio_ca.IstioCertificateRequest(
+            csr=request.csr, validity_duration=math.ceil(self._bootstrap.secret_ttl_s)
         )
         async with control_plane.open_channel(self._bootstrap) as channel:
-            answer = await istio_ca.create_certificate(channel)(request, timeout=CALL_TIMEOUT_S)
-        secrets, expires = read_chain(answer.cert_chain, key, self.identity)
-        self.expires = expires.timestamp()
+            answer = await channel.unary(METHOD, message.SerializeToString(), timeout_s=CALL_TIMEOUT_S)
+        chain = istio_ca.IstioCertificateResponse.FromString(answer).cert_chain
+        secrets, self.expires = read_chain(chain, request.key_pem, self.identity)
         self._accept(secrets)
         return self._now()
 
@@ -143,10 +145,7 @@ class SecretManager:
 
     def _complain(self, failure: Exception) -> None:
         """Log a failure once, not at each try."""
-        if isinstance(failure, grpc.aio.AioRpcError):
-            complaint = f"{failure.code().name}: {failure.details()}"
-        else:
-            complaint = str(failure)
+        complaint = str(failure)
         if complaint != self._complaint:
             log.warning("no certificate from %s, trying on: %s", self._bootstrap.control_plane, complaint)
             self._complaint = complaint

@@ -10,7 +10,6 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mesh.citadel import istio_ca
 from mesh.citadel.ca import CertificateAuthority
 from mesh.citadel.interceptor import AuthInterceptor
 from mesh.citadel.metrics import CitadelMetrics
@@ -44,7 +43,7 @@ async def citadel(ca: CertificateAuthority, tmp_path: Path) -> AsyncIterator[Cit
     registry = CollectorRegistry()
     metrics = CitadelMetrics(ca, registry)
     server = grpc.aio.server(interceptors=[AuthInterceptor(tokens, metrics)])
-    istio_ca.add_to_server(CaServicer(ca, metrics), server)
+    CaServicer(ca, metrics).add_to_server(server)
     port = server.add_secure_port("127.0.0.1:0", server_credentials(ca, "127.0.0.1"))
     await server.start()
     yield Citadel(ca, tokens, metrics, registry, port)

@@ -9,7 +9,8 @@ from cryptography import x509
 
 from mesh.citadel import istio_ca
 from mesh.model.identity import SpiffeId
-from mesh.proxy.agent.csr import new_key, read_chain, signing_request
+from mesh.proxy.agent.csr import key_pem, new_key, signing_request
+from mesh.proxy.agent.issued import read_chain
 
 REVIEWS = SpiffeId("default", "bookinfo-reviews")
 RATINGS = SpiffeId("default", "bookinfo-ratings")
@@ -22,16 +23,19 @@ async def ask(citadel: Any, asked: SpiffeId, validity_s: int = 3600, key: Any = 
         csr=signing_request(key or new_key(), asked), validity_duration=validity_s
     )
     async with citadel.channel() as channel:
-        answer = await istio_ca.create_certificate(channel)(
-            request, metadata=(("authorization", f"Bearer {token}"),), timeout=5
+        create = channel.unary_unary(
+            f"/{istio_ca.SERVICE}/{istio_ca.METHOD}",
+            request_serializer=istio_ca.IstioCertificateRequest.SerializeToString,
+            response_deserializer=istio_ca.IstioCertificateResponse.FromString,
         )
+        answer = await create(request, metadata=(("authorization", f"Bearer {token}"),), timeout=5)
     return list(answer.cert_chain)
 
 
 async def test_answers_leaf_and_root(citadel: Any) -> None:
     key = new_key()
     chain = await ask(citadel, REVIEWS, key=key)
-    secrets, _expires = read_chain(chain, key, REVIEWS)
+    secrets, _expires = read_chain(chain, key_pem(key), REVIEWS)
     assert secrets.roots_pem == citadel.ca.root_pem
 
 

@@ -9,6 +9,7 @@ import grpc
 import pytest
 from envoy.service.accesslog.v3 import als_pb2_grpc
 
+from mesh.grpc.channel import Channel
 from mesh.mixer.mixer import Mixer
 from mesh.model.identity import SpiffeId
 
@@ -48,5 +49,5 @@ async def mixer_server(tmp_path: Path) -> AsyncIterator[MixerServer]:
 
 
 @pytest.fixture
-def open_channel(mixer_server: MixerServer) -> Callable[[], grpc.aio.Channel]:
-    return mixer_server.channel
+def open_channel(mixer_server: MixerServer) -> Callable[[], Channel]:
+    return lambda: Channel(("127.0.0.1", mixer_server.port))

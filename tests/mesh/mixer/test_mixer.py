@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import grpc
 import pytest
 
+from mesh.grpc.channel import Channel
 from mesh.mixer.mixer import Mixer
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def test_what_a_sidecar_sends_is_on_disk_and_in_the_metrics_to_the_request(
-    mixer_server: MixerServer, open_channel: Callable[[], grpc.aio.Channel], node: Node, entry: AccessLogEntry
+    mixer_server: MixerServer, open_channel: Callable[[], Channel], node: Node, entry: AccessLogEntry
 ) -> None:
     service = AccessLogService(node, open_channel, Stats(), flush_interval_s=0.01)
     await service.start()

@@ -23,8 +23,9 @@ from mesh.model.node import Node
 from mesh.model.resources import Resources
 from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster
 from mesh.model.tls import Secrets
-from mesh.proxy.agent.csr import new_key, read_chain, signing_request
+from mesh.proxy.agent.csr import key_pem, new_key, signing_request
 from mesh.proxy.agent.envoy_binary import find_envoy
+from mesh.proxy.agent.issued import read_chain
 from mesh.proxy.config import DynamicConfig
 from mesh.proxy.worker import Worker
 from mesh.xds.codec.codec import encode
@@ -260,7 +261,7 @@ def secrets_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Secret
         identity = SpiffeId("default", account)
         key = new_key()
         leaf = ca.sign(signing_request(key, identity), identity)
-        found, _ = read_chain([leaf, ca.root_pem.decode()], key, identity)
+        found, _ = read_chain([leaf, ca.root_pem.decode()], key_pem(key), identity)
         return found
 
     return make

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from envoy.service.accesslog.v3 import als_pb2, als_pb2_grpc
 
+from mesh.grpc.channel import Channel
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
 from mesh.proxy.als import AccessLogService
@@ -66,9 +67,8 @@ class Server:
     async def stop(self) -> None:
         await self._server.stop(None)
 
-    def channel(self) -> grpc.aio.Channel:
-        fast = (("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 100))
-        return grpc.aio.insecure_channel(f"127.0.0.1:{self.port}", options=fast)
+    def channel(self) -> Channel:
+        return Channel(("127.0.0.1", self.port))
 
 
 @pytest.fixture

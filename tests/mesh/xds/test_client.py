@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import grpc
 import pytest
 
+from mesh.grpc.channel import Channel
 from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
 from mesh.model.http_filter import Router
@@ -58,7 +58,7 @@ def proxy() -> Proxy:
 
 @pytest.fixture
 async def client(control_plane, node, proxy):
-    made = AdsClient(node, lambda: grpc.aio.insecure_channel(control_plane.address), proxy.apply)
+    made = AdsClient(node, lambda: Channel(("127.0.0.1", control_plane.port)), proxy.apply)
     yield made
     await made.stop()
 

@@ -18,7 +18,6 @@ import pytest
 from envoy.service.accesslog.v3 import als_pb2, als_pb2_grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 
-from mesh.citadel import istio_ca
 from mesh.citadel.ca import CertificateAuthority
 from mesh.citadel.interceptor import AuthInterceptor, authenticated
 from mesh.citadel.metrics import CitadelMetrics
@@ -86,7 +85,7 @@ class ControlPlane:
         self.server = grpc.aio.server(
             interceptors=[AuthInterceptor(self.tokens, self.metrics)], options=(("grpc.so_reuseport", 0),)
         )
-        istio_ca.add_to_server(CaServicer(self.ca, self.metrics), self.server)
+        CaServicer(self.ca, self.metrics).add_to_server(self.server)
         ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(self.ads, self.server)
         als_pb2_grpc.add_AccessLogServiceServicer_to_server(self.als, self.server)
         # the server's own certificate lives in real time: gRPC's clients know no other clock

@@ -1,56 +1,41 @@
 from __future__ import annotations
 
-from pathlib import Path
+import subprocess
+import sys
 
-import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from mesh.citadel.ca import CertificateAuthority
 from mesh.model.identity import SpiffeId
-from mesh.proxy.agent.csr import BadCertificate, new_key, read_chain, signing_request
+from mesh.proxy.agent.csr import key_pem, new_key, signing_request
 
 REVIEWS = SpiffeId("default", "bookinfo-reviews")
 
 
-@pytest.fixture
-def ca(tmp_path: Path) -> CertificateAuthority:
-    return CertificateAuthority.open(tmp_path)
+def uris(csr: x509.CertificateSigningRequest) -> list[str]:
+    names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    assert names.critical, "the subject is empty (RFC 5280 section 4.2.1.6)"
+    return names.value.get_values_for_type(x509.UniformResourceIdentifier)
 
 
-def test_reads_what_the_ca_answers(ca: CertificateAuthority) -> None:
+def test_a_request_is_for_its_key_and_asks_for_the_identity() -> None:
     key = new_key()
-    leaf, root = ca.sign(signing_request(key, REVIEWS), REVIEWS), ca.root_pem.decode()
-    secrets, expires = read_chain([leaf, root], key, REVIEWS)
-    assert secrets.certificate.chain_pem == leaf.encode()
-    assert secrets.certificate.key_pem.startswith(b"-----BEGIN PRIVATE KEY-----")
-    assert secrets.roots_pem == ca.root_pem
-    assert expires == x509.load_pem_x509_certificate(leaf.encode()).not_valid_after_utc
+    csr = x509.load_pem_x509_csr(signing_request(key, REVIEWS).encode())
+    assert csr.is_signature_valid
+    assert csr.public_key() == key.public_key()
+    assert uris(csr) == [str(REVIEWS)]
 
 
-def test_refuses_a_certificate_for_another_key(ca: CertificateAuthority) -> None:
-    leaf = ca.sign(signing_request(new_key(), REVIEWS), REVIEWS)
-    with pytest.raises(BadCertificate, match="for another key"):
-        read_chain([leaf, ca.root_pem.decode()], new_key(), REVIEWS)
+def test_keys_are_p256_and_each_is_another() -> None:
+    assert isinstance(new_key().curve, ec.SECP256R1)
+    assert key_pem(new_key()) != key_pem(new_key())
 
 
-def test_refuses_a_certificate_for_another_identity(ca: CertificateAuthority) -> None:
-    key, other = new_key(), SpiffeId("default", "other")
-    leaf = ca.sign(signing_request(key, other), other)
-    with pytest.raises(BadCertificate, match="sa/other"):
-        read_chain([leaf, ca.root_pem.decode()], key, REVIEWS)
-
-
-def test_refuses_a_root_that_did_not_sign(ca: CertificateAuthority, tmp_path: Path) -> None:
-    key = new_key()
-    leaf = ca.sign(signing_request(key, REVIEWS), REVIEWS)
-    stranger = CertificateAuthority.open(tmp_path / "stranger").root_pem.decode()
-    with pytest.raises(BadCertificate, match="not signed by its issuer"):
-        read_chain([leaf, stranger], key, REVIEWS)
-
-
-@pytest.mark.parametrize(
-    ("chain", "reason"), [([], "got 0 certificates"), (["garbage", "garbage"], "not PEM certificates")]
-)
-def test_refuses_what_is_no_chain(chain: list[str], reason: str) -> None:
-    with pytest.raises(BadCertificate, match=reason):
-        read_chain(chain, new_key(), REVIEWS)
+def test_as_a_program_it_writes_both_and_nothing_else() -> None:
+    command = [sys.executable, "-m", "mesh.proxy.agent.csr", str(REVIEWS)]
+    ended = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert [line for line in ended.stdout.splitlines() if line.startswith("-----BEGIN")] == [
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN CERTIFICATE REQUEST-----",
+    ]
+    assert ended.stderr == ""

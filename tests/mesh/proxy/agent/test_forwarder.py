@@ -41,7 +41,6 @@ async def sidecar(bootstrap: Bootstrap) -> AsyncIterator[Sidecar]:
     async with grpc.aio.insecure_channel(f"unix:{server.path}") as channel:
         yield Sidecar(forwarder, channel)
     await server.stop()
-    await forwarder.close()
 
 
 async def test_carries_requests_and_answers_under_the_workloads_identity(

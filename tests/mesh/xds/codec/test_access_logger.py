@@ -44,7 +44,8 @@ from mesh.model.route import (
     WeightedCluster,
 )
 from mesh.model.tls import DownstreamTls, UpstreamTls
-from mesh.proxy.agent.csr import new_key, read_chain, signing_request
+from mesh.proxy.agent.csr import key_pem, new_key, signing_request
+from mesh.proxy.agent.issued import read_chain
 from mesh.xds.codec.access_log import decode_entry
 from mesh.xds.codec.codec import SECRET_TYPE_URL
 from mesh.xds.codec.peer import encode_peer
@@ -94,7 +95,7 @@ async def als(control_plane, node, tmp_path):
     authority = CertificateAuthority.open(tmp_path)
     key = new_key()
     leaf = authority.sign(signing_request(key, node.spiffe_id), node.spiffe_id)
-    secrets, _ = read_chain([leaf, authority.root_pem.decode()], key, node.spiffe_id)
+    secrets, _ = read_chain([leaf, authority.root_pem.decode()], key_pem(key), node.spiffe_id)
     service = Als()
     control_plane.services = lambda server: (
         sds_pb2_grpc.add_SecretDiscoveryServiceServicer_to_server(Sds(encode_secrets(secrets)), server),
