@@ -84,6 +84,9 @@ class Listener:
     """``use_original_dst`` hands a redirected connection to the listener of its original destination.
 
     A listener with ``bind_to_port`` False opens no socket: it only takes what is handed to it.
+
+    The inspectors wait for the client's first bytes. One that stays silent, because its server speaks first,
+    is taken after ``listener_filters_timeout_s`` as it is (bytes of no known kind), or is closed.
     """
 
     name: str
@@ -94,6 +97,11 @@ class Listener:
     bind_to_port: bool = True
     use_original_dst: bool = False
     inspect_tls: bool = False  # Envoy's tls_inspector listener filter
+    tls_inspector_off: tuple[int, ...] = ()  # ... not on these destination ports
+    inspect_http: bool = False  # Envoy's http_inspector listener filter, after it
+    http_inspector_on: tuple[int, ...] = ()  # ... on these destination ports alone; () = all
+    listener_filters_timeout_s: float | None = None  # None = Envoy's 15 s, 0 = wait for ever
+    continue_on_listener_filters_timeout: bool = True  # as in all of Istio's listeners
     original_dst: bool = False  # Envoy's original_dst listener filter (inbound: match on the real port)
     default_filter_chain: FilterChain | None = None
     access_logs: tuple[AccessLog, ...] = ()

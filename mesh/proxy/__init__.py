@@ -7,7 +7,8 @@
     overload         when there is too much
     accepted         a connection until it is known what it is
     original_dst     where it was going before it was redirected
-    sniff            what it begins with: TLS, and for whom
+    sniff            what it begins with: TLS, and for whom (pure)
+    sniff_http       ... or HTTP, in which version (pure)
     chain_match      which filter chain takes it (pure)
     chain            a filter chain at run time
     tls              TLS between the socket and the protocol on it

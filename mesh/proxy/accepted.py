@@ -1,7 +1,10 @@
 """A connection that was just accepted, until it is known what it is.
 
-accept -> original destination -> the listener it is meant for -> (first bytes: TLS? for whom?)
+accept -> original destination -> the listener it is meant for -> (first bytes: TLS? for whom? HTTP?)
        -> the filter chain -> (TLS handshake) -> the protocol that stays
+
+Only a listener that inspects waits for bytes, and not for ever (Envoy's listener_filters_timeout): where the
+server speaks first, the client's silence is all there is to go by.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from mesh.proxy.connection_info import ConnectionInfo, address_text
 from mesh.proxy.original_dst import original_destination
 from mesh.proxy.peer_certificate import client_cert_element, principal
 from mesh.proxy.sniff import MAX_HELLO_BYTES, ClientHello, looks_like_tls, read_client_hello
+from mesh.proxy.sniff_http import MAX_LINE_BYTES, sniff_http
 from mesh.proxy.tls import TlsConnection
 from mesh.proxy.tls_contexts import NoCertificate
 
@@ -20,9 +24,8 @@ if TYPE_CHECKING:
     from mesh.proxy.chain import RuntimeChain
     from mesh.proxy.listener import RuntimeListener
 
-# How long a client may take to say what it speaks, and then for its handshake (Envoy's defaults).
-FIRST_BYTES_TIMEOUT_S = 15.0
-HANDSHAKE_TIMEOUT_S = 15.0
+LISTENER_FILTERS_TIMEOUT_S = 15.0  # Envoy's default
+HANDSHAKE_TIMEOUT_S = 15.0  # Envoy has no limit of its own; a client that never finishes costs memory
 
 
 class AcceptedConnection(asyncio.Protocol):
@@ -34,6 +37,7 @@ class AcceptedConnection(asyncio.Protocol):
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._received = b""
         self._waiting: Any = None
+        self._inspects_tls = self._inspects_http = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -44,11 +48,28 @@ class AcceptedConnection(asyncio.Protocol):
             return
         self._look_at_addresses()
         self.listener = self.listener.hand_off(self.info)
-        if self.listener.needs_bytes:
-            after = self.listener.worker.timers.after
-            self._waiting = after(FIRST_BYTES_TIMEOUT_S, self.transport.abort)
+        port = self.info.local[1]
+        self._inspects_tls = self.listener.inspects_tls_on(port)
+        self._inspects_http = self.listener.inspects_http_on(port)
+        if self._inspects_tls or self._inspects_http:
+            self._wait_for_bytes()
         else:
             self._choose()
+
+    def _wait_for_bytes(self) -> None:
+        timeout_s = self.listener.model.listener_filters_timeout_s
+        if timeout_s is None:
+            timeout_s = LISTENER_FILTERS_TIMEOUT_S
+        if timeout_s:
+            self._waiting = self.listener.worker.timers.after(timeout_s, self._silent)
+
+    def _silent(self) -> None:
+        """The client has not said enough in time."""
+        self.listener.stats.pre_cx_timeout.value += 1
+        if self.listener.model.continue_on_listener_filters_timeout:
+            self._choose()
+        else:
+            self.transport.abort()
 
     def _look_at_addresses(self) -> None:
         info, transport = self.info, self.transport
@@ -60,19 +81,40 @@ class AcceptedConnection(asyncio.Protocol):
         info.remote_text = address_text(transport.get_extra_info("peername"))
 
     def data_received(self, data: bytes) -> None:
+        """Each inspector in turn looks at all that has come so far, until it knows."""
         received = self._received = self._received + data
-        if looks_like_tls(received):
-            try:
-                hello = read_client_hello(received)
-            except ValueError:
-                hello = ClientHello()  # whoever ends this TLS will say what is wrong with it
-            if hello is None and len(received) < MAX_HELLO_BYTES:
+        if self._inspects_tls:
+            if self._is_tls_undecided(received):
                 return
-            hello = hello or ClientHello()
-            self.info.transport_protocol = "tls"
-            self.info.server_name = hello.server_name
-            self.info.application_protocols = hello.application_protocols
+            self._inspects_tls = False
+        if self._inspects_http and self.info.transport_protocol != "tls":
+            found = sniff_http(received)
+            if found is None:
+                if len(received) >= MAX_LINE_BYTES:
+                    self.listener.stats.filter_error.value += 1
+                    self.transport.abort()
+                return
+            self.info.application_protocols = (found,) if found else ()
         self._choose()
+
+    def _is_tls_undecided(self, received: bytes) -> bool:
+        if not looks_like_tls(received):
+            return False
+        try:
+            hello = read_client_hello(received)
+        except ValueError:
+            hello = ClientHello()  # whoever ends this TLS will say what is wrong with it
+        if hello is None and len(received) < MAX_HELLO_BYTES:
+            return True
+        hello = hello or ClientHello()
+        self.info.transport_protocol = "tls"
+        self.info.server_name = hello.server_name
+        self.info.application_protocols = hello.application_protocols
+        return False
+
+    def eof_received(self) -> None:
+        """The client left before it said what it speaks."""
+        self.listener.stats.filter_remote_close.value += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -104,10 +146,6 @@ class AcceptedConnection(asyncio.Protocol):
     def _begin_tls(self, chain: RuntimeChain) -> None:
         assert chain.tls is not None
         worker = self.listener.worker
-        if self.info.transport_protocol != "tls":
-            self.listener.stats.ssl_error.value += 1
-            self.transport.abort()
-            return
         try:
             context = worker.contexts.server(chain.tls)
         except NoCertificate:

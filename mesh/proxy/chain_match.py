@@ -29,14 +29,13 @@ def choose_chain(
     return left[0]
 
 
-def needs_bytes(chains: Sequence[FilterChain]) -> bool:
-    """Whether the choice, or what follows it, depends on how the client begins."""
+def needs_tls_inspector(chains: Sequence[FilterChain]) -> bool:
+    """Whether the choice is by what only a ClientHello says: Envoy then inspects, asked to or not."""
+    matches = [chain.match for chain in chains]
     return any(
-        chain.tls is not None
-        or chain.match.transport_protocol
-        or chain.match.server_names
-        or chain.match.application_protocols
-        for chain in chains
+        match.transport_protocol == "tls"
+        or (not match.transport_protocol and (match.server_names or match.application_protocols))
+        for match in matches
     )
 
 
@@ -64,6 +63,11 @@ def _fit_transport(match: FilterChainMatch, info: ConnectionInfo) -> int:
 
 
 def _fit_application(match: FilterChainMatch, info: ConnectionInfo) -> int:
+    """The earlier a protocol stands in the client's list, the better."""
     if not match.application_protocols:
         return 1
-    return 2 if set(match.application_protocols) & set(info.application_protocols) else 0
+    offered = info.application_protocols
+    for place, protocol in enumerate(offered):
+        if protocol in match.application_protocols:
+            return 1 + len(offered) - place
+    return 0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from mesh.model.listener import Listener
 from mesh.proxy.accepted import AcceptedConnection
 from mesh.proxy.chain import RuntimeChain
-from mesh.proxy.chain_match import choose_chain, needs_bytes
+from mesh.proxy.chain_match import choose_chain, needs_tls_inspector
 from mesh.proxy.connection_info import ConnectionInfo
 from mesh.proxy.worker import Worker
 from mesh.xds.errors import Rejected
@@ -25,12 +25,24 @@ Address = tuple[str, int]
 class ListenerStats:
     """Envoy's ``listener.<address>.`` counters."""
 
-    __slots__ = ("cx_overload_reject", "cx_total", "no_filter_chain_match", "ssl_error", "ssl_handshake")
+    __slots__ = (
+        "cx_overload_reject",
+        "cx_total",
+        "filter_error",
+        "filter_remote_close",
+        "no_filter_chain_match",
+        "pre_cx_timeout",
+        "ssl_error",
+        "ssl_handshake",
+    )
 
     def __init__(self, worker: Worker, model: Listener) -> None:
         prefix = f"listener.{model.address}_{model.port}."
         self.cx_total = worker.stats.counter(prefix + "downstream_cx_total")
         self.cx_overload_reject = worker.stats.counter(prefix + "downstream_cx_overload_reject")
+        self.pre_cx_timeout = worker.stats.counter(prefix + "downstream_pre_cx_timeout")
+        self.filter_error = worker.stats.counter(prefix + "downstream_listener_filter_error")
+        self.filter_remote_close = worker.stats.counter(prefix + "downstream_listener_filter_remote_close")
         self.no_filter_chain_match = worker.stats.counter(prefix + "no_filter_chain_match")
         self.ssl_error = worker.stats.counter(prefix + "ssl.connection_error")
         self.ssl_handshake = worker.stats.counter(prefix + "ssl.handshake")
@@ -57,7 +69,7 @@ class RuntimeListener:
         self.model = model
         self.chains = dict(chains)
         default = (model.default_filter_chain,) if model.default_filter_chain is not None else ()
-        self.needs_bytes = needs_bytes((*model.filter_chains, *default))
+        self.inspects_tls = model.inspect_tls or needs_tls_inspector((*model.filter_chains, *default))
         self.asks_original_dst = model.use_original_dst or model.original_dst
 
     # what a connection asks
@@ -70,6 +82,13 @@ class RuntimeListener:
             if found is not None:
                 return found
         return self
+
+    def inspects_tls_on(self, port: int) -> bool:
+        return self.inspects_tls and port not in self.model.tls_inspector_off
+
+    def inspects_http_on(self, port: int) -> bool:
+        model = self.model
+        return model.inspect_http and (not model.http_inspector_on or port in model.http_inspector_on)
 
     def choose(self, info: ConnectionInfo) -> RuntimeChain | None:
         model = self.model

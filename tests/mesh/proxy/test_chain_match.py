@@ -1,6 +1,7 @@
+import pytest
+
 from mesh.model.listener import FilterChain, FilterChainMatch, TcpProxy
-from mesh.model.tls import DownstreamTls
-from mesh.proxy.chain_match import choose_chain, needs_bytes
+from mesh.proxy.chain_match import choose_chain, needs_tls_inspector
 from mesh.proxy.connection_info import ConnectionInfo
 
 
@@ -45,7 +46,27 @@ def test_permissive_tells_by_transport_and_application_protocol():
     assert chosen(chains) == "plain"
 
 
-def test_bytes_are_needed_only_to_tell_chains_apart():
-    assert not needs_bytes([chain("a", destination_port=1)])
-    assert needs_bytes([chain("a", transport_protocol="tls")])
-    assert needs_bytes([FilterChain("a", TcpProxy("p", "c"), tls=DownstreamTls(()))])
+def test_of_several_protocols_the_one_the_client_names_first_decides():
+    chains = [
+        chain("bytes", transport_protocol="tls", application_protocols=("istio", "istio-peer-exchange")),
+        chain("http", transport_protocol="tls", application_protocols=("istio-http/1.1", "istio-h2")),
+    ]
+    offered = {"transport_protocol": "tls"}
+    assert chosen(chains, **offered, application_protocols=("istio-http/1.1", "istio")) == "http"
+    assert chosen(chains, **offered, application_protocols=("istio", "istio-h2")) == "bytes"
+    assert chosen(chains, **offered, application_protocols=("h2", "istio-h2")) == "http"
+    assert chosen(chains, **offered, application_protocols=("h2",)) is None
+
+
+@pytest.mark.parametrize(
+    ("match", "needed"),
+    [
+        ({"destination_port": 1}, False),
+        ({"transport_protocol": "raw_buffer", "application_protocols": ("http/1.1",)}, False),
+        ({"transport_protocol": "tls"}, True),
+        ({"server_names": ("a.example",)}, True),
+        ({"application_protocols": ("h2",)}, True),
+    ],
+)
+def test_a_client_hello_is_needed_where_only_it_can_tell(match, needed):
+    assert needs_tls_inspector([chain("a", **match)]) is needed

@@ -295,19 +295,27 @@ chain_match = st.builds(
 )
 downstream_tls = st.builds(DownstreamTls, several(word), st.booleans(), word, word)
 chain = st.builds(FilterChain, word, network_filter, chain_match, maybe(downstream_tls))
+ports = st.lists(port, max_size=3, unique=True).map(tuple)
+inspectors = st.builds(
+    lambda tls, http: tls | http,
+    st.one_of(st.just({}), st.builds(lambda off: {"inspect_tls": True, "tls_inspector_off": off}, ports)),
+    st.one_of(st.just({}), st.builds(lambda on: {"inspect_http": True, "http_inspector_on": on}, ports)),
+)
 listener = st.builds(
-    Listener,
-    word,
-    word,
-    st.integers(0, 65535),
-    several(chain),
-    choice(Direction),
-    st.booleans(),
-    st.booleans(),
-    st.booleans(),
-    st.booleans(),
-    maybe(chain),
-    several(access_log),
+    lambda inspectors, **rest: Listener(**inspectors, **rest),
+    inspectors,
+    name=word,
+    address=word,
+    port=st.integers(0, 65535),
+    filter_chains=several(chain),
+    direction=choice(Direction),
+    bind_to_port=st.booleans(),
+    use_original_dst=st.booleans(),
+    listener_filters_timeout_s=maybe(duration),
+    continue_on_listener_filters_timeout=st.booleans(),
+    original_dst=st.booleans(),
+    default_filter_chain=maybe(chain),
+    access_logs=several(access_log),
 )
 
 PROPERTY = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
@@ -421,6 +429,17 @@ def test_a_listener_filter_the_model_cannot_hold_is_refused_by_name():
         value, listener_pb2.Listener, lambda m: setattr(m.filter_chains[0].filters[0], "name", "lua")
     )
     with pytest.raises(Rejected, match=r"listener l: network filter 'lua' .* is not supported"):
+        decode(packed)
+
+
+def test_an_inspector_switched_off_otherwise_than_by_port_is_refused_by_name():
+    value = Listener("l", "127.0.0.1", 1, (FilterChain("c", TcpProxy("s", "c")),), inspect_tls=True)
+    packed = changed(
+        value,
+        listener_pb2.Listener,
+        lambda m: setattr(m.listener_filters[0].filter_disabled, "any_match", True),
+    )
+    with pytest.raises(Rejected, match=r"listener l: listener_filters\[0\].filter_disabled"):
         decode(packed)
 
 
