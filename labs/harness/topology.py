@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from mesh.model.node import ServicePort
+from mesh.model.protocol import protocol_of
 
 SERVICE_LABEL = "mesh.service"
 ACCOUNT_LABEL = "mesh.service-account"
@@ -24,7 +25,6 @@ MESH_LABELS = "mesh."
 FOREIGN_LABELS = ("com.docker.",)  # what engines and compose add to a running container's labels
 
 _DEFAULTED = re.compile(r"\$\{[A-Za-z_]\w*:?-([^}]*)\}")
-_PROTOCOLS = {"http": "HTTP", "http2": "HTTP2", "grpc": "GRPC", "tcp": "TCP", "tls": "TLS", "https": "TLS"}
 
 
 class TopologyError(ValueError):
@@ -94,7 +94,7 @@ def workload_from_labels(name: str, labels: Mapping[str, str], **facts: Any) -> 
 
 
 def parse_ports(name: str, text: str) -> tuple[ServicePort, ...]:
-    """Read ``http:9080:8080,grpc:7070``; the protocol is the port name's first part, as Istio has it."""
+    """Read ``http:9080:8080,grpc:7070``; the protocol is told by the port's name, as Istio has it."""
     return tuple(_port(name, part.strip()) for part in text.split(",") if part.strip())
 
 
@@ -109,8 +109,8 @@ def _port(name: str, text: str) -> ServicePort:
         raise TopologyError(
             f"services.{name}.labels.{PORT_LABEL}: expected name:number[:target], got {text!r}"
         )
-    protocol = _PROTOCOLS.get(parts[0].split("-")[0], "TCP")
-    return ServicePort(parts[0], int(parts[1]), int(parts[-1]), protocol)
+    number = int(parts[1])
+    return ServicePort(parts[0], number, int(parts[-1]), protocol_of(parts[0], number))
 
 
 def _workload(name: str, raw: Mapping[str, Any]) -> Workload:

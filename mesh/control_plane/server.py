@@ -32,6 +32,7 @@ from mesh.control_plane.http_port import StatusPages, application, serve
 from mesh.galley.galley import Galley
 from mesh.mixer.mixer import Mixer
 from mesh.model.names import CONTROL_PLANE_HTTP_PORT, XDS_PLAINTEXT_PORT, XDS_TLS_PORT
+from mesh.model.protocol import DETECTION_TIMEOUT_S
 from mesh.model.version import VERSION
 from mesh.pilot.debounce import Debounce
 from mesh.pilot.discovery import Pilot
@@ -55,6 +56,7 @@ class Options:
     secure_port: int = XDS_TLS_PORT
     http_port: int = CONTROL_PLANE_HTTP_PORT
     registry_only: bool = False  # outbound traffic policy REGISTRY_ONLY rather than ALLOW_ANY
+    protocol_detection_timeout_s: float = DETECTION_TIMEOUT_S
     debounce: Debounce = field(default_factory=Debounce)
 
 
@@ -89,6 +91,7 @@ async def _start(options: Options, stack: AsyncExitStack) -> None:
         identity=authenticated,
         debounce=options.debounce,
         registry_only=options.registry_only,
+        protocol_detection_timeout_s=options.protocol_detection_timeout_s,
     )
     stack.callback(galley.subscribe(pilot.configure))
     pilot.start()

@@ -12,6 +12,7 @@ import typer
 
 from mesh.ctl.errors import CommandError
 from mesh.model.names import CONTROL_PLANE_HTTP_PORT, XDS_PLAINTEXT_PORT, XDS_TLS_PORT
+from mesh.model.protocol import DETECTION_TIMEOUT_S
 
 
 class OutboundPolicy(StrEnum):
@@ -40,6 +41,14 @@ def control_plane(
     outbound_traffic_policy: Annotated[
         OutboundPolicy, typer.Option(help="Whether applications reach hosts that the mesh does not know.")
     ] = OutboundPolicy.ALLOW_ANY,
+    protocol_detection_timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.0,
+            help="How long a client may be silent on a port that does not say what it speaks; 0: for ever.",
+        ),
+    ] = DETECTION_TIMEOUT_S,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the control plane.
@@ -62,6 +71,7 @@ def control_plane(
         secure_port=secure_port,
         http_port=http_port,
         registry_only=outbound_traffic_policy is OutboundPolicy.REGISTRY_ONLY,
+        protocol_detection_timeout_s=protocol_detection_timeout,
     )
     try:
         asyncio.run(run(options))

@@ -6,6 +6,7 @@ no I/O and no behaviour beyond parsing and formatting their own text forms.
     node        who a proxy is, as it says in its xDS node metadata
     identity    SPIFFE ids
     peer        what telemetry says about the other side of a request
+    protocol    what a port speaks
     names       every resource name, SNI and ALPN, in one place
     listener    listeners, filter chains, network filters
     http_filter the HTTP filters and access logs of a connection manager

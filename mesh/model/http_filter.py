@@ -39,6 +39,12 @@ class HeaderToMetadata:
 
 
 @dataclass(frozen=True, slots=True)
+class Alpn:
+    """What Istio's istio.alpn does: over TLS a request's connection offers ``REQUEST_ALPN``, or its form for
+    HTTP/2, so that the other side knows it for requests without looking."""
+
+
+@dataclass(frozen=True, slots=True)
 class FaultFilter:
     """Envoy's fault filter; what it does is written on the routes."""
 
@@ -53,7 +59,7 @@ class Router:
     """The terminal filter: forwards."""
 
 
-HttpFilter = PeerMetadata | IstioStats | HeaderToMetadata | FaultFilter | CorsFilter | Router
+HttpFilter = PeerMetadata | IstioStats | HeaderToMetadata | Alpn | FaultFilter | CorsFilter | Router
 
 
 @dataclass(frozen=True, slots=True)

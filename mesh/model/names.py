@@ -31,9 +31,16 @@ ROOT_SECRET = "ROOTCA"  # SDS: what peers are verified against
 
 # ALPN of mesh-internal TLS (Istio's pilot/pkg/networking/core)
 ISTIO_ALPN = "istio"
-MTLS_ALPN = ("istio-peer-exchange", "istio", "istio-http/1.0", "istio-http/1.1", "istio-h2")
+MTLS_TCP_ALPN = ("istio-peer-exchange", "istio")
+MTLS_HTTP_ALPN = ("istio-http/1.0", "istio-http/1.1", "istio-h2")
+MTLS_ALPN = MTLS_TCP_ALPN + MTLS_HTTP_ALPN
 UPSTREAM_ALPN = ("istio",)
 UPSTREAM_ALPN_H2 = ("istio", "h2")
+# what requests offer instead, where the other side has to know that they are requests (Istio's istio.alpn)
+REQUEST_ALPN = ("istio-http/1.1", "istio", "http/1.1")
+REQUEST_ALPN_H2 = ("istio-h2", "istio", "h2")
+# how Envoy's http_inspector names what it finds in plaintext
+PLAINTEXT_HTTP = ("http/1.0", "http/1.1", "h2c")
 # what an inbound HTTP chain answers; never "istio", so that HTTP/2 without "h2" is known by its preface
 INBOUND_HTTP_ALPN = ("h2", "http/1.1")
 
@@ -90,6 +97,11 @@ def inbound_route(port: int) -> str:
 
 def outbound_route(port: int) -> str:
     return str(port)
+
+
+def service_route(host: str, port: int) -> str:
+    """The routes of one service alone: of an address that tells which service is meant."""
+    return f"{host}:{port}"
 
 
 def virtual_host(host: str, port: int) -> str:

@@ -26,7 +26,7 @@ class ServicePort:
     name: str
     number: int
     target_port: int
-    protocol: str = "HTTP"  # HTTP, HTTP2, GRPC, TCP, TLS: from the port's name, as Istio derives it
+    protocol: str = "HTTP"  # HTTP, HTTP2, GRPC, TCP, TLS, HTTPS, AUTO: see protocol.py
 
     def to_metadata(self) -> dict[str, Any]:
         return {

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from mesh.galley.api.service import Service, ServicePort
 from mesh.model.node import ServicePort as Port
-from mesh.pilot.services import DeclaredService, protocol_of
+from mesh.model.protocol import protocol_of
+from mesh.pilot.services import DeclaredService
 
 HEADLESS = "None"
 
@@ -33,4 +34,4 @@ def _declared(service: Service) -> DeclaredService:
 def _port(port: ServicePort) -> Port:
     """A target port given by name differs from workload to workload; here it is the port's own number."""
     target = port.target_port if isinstance(port.target_port, int) else port.port
-    return Port(port.name, port.port, target, protocol_of(port.name, port.app_protocol or ""))
+    return Port(port.name, port.port, target, protocol_of(port.name, port.port, port.app_protocol or ""))

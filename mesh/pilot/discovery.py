@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mesh.galley.snapshot import ConfigSnapshot
 from mesh.model.identity import SpiffeId
+from mesh.model.protocol import DETECTION_TIMEOUT_S
 from mesh.model.resources import Resources
 from mesh.pilot.debounce import Debounce
 from mesh.pilot.declared import declared_services
@@ -44,12 +45,14 @@ class Pilot:
         registry: Registry | None = None,
         debounce: Debounce | None = None,
         registry_only: bool = False,
+        protocol_detection_timeout_s: float = DETECTION_TIMEOUT_S,
     ) -> None:
         self._config = config
         self._file = registry_file
         self._metrics = metrics
         self._identity = identity
         self._registry_only = registry_only
+        self._protocol_detection_timeout_s = protocol_detection_timeout_s
         self._registry = registry or Registry()
         self._claimed: tuple[ClaimedService, ...] = ()
         self._connections: dict[str, Connection] = {}
@@ -169,7 +172,12 @@ class Pilot:
         self._save(Saved(nodes, self._claimed, self._pusher.generation))
         known = services(nodes, self._claimed, declared_services(self._config.services))
         entries = self._config.service_entries
-        return World(self._config, with_entries(known, entries, nodes), registry_only=self._registry_only)
+        return World(
+            self._config,
+            with_entries(known, entries, nodes),
+            registry_only=self._registry_only,
+            protocol_detection_timeout_s=self._protocol_detection_timeout_s,
+        )
 
     def _save(self, registry: Saved) -> None:
         if registry == self._saved:

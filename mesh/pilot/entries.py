@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from mesh.galley.api.service_entry import ServiceEntry, ServiceEntryPort, WorkloadEntry
 from mesh.model.endpoint import Locality
 from mesh.model.node import Node, ServicePort
-from mesh.pilot.services import Entry, EntryEndpoint, Instance, Resolution, Service, accounts_of, protocol_of
+from mesh.model.protocol import protocol_of
+from mesh.pilot.services import Entry, EntryEndpoint, Instance, Resolution, Service, accounts_of
 
 # others are not served yet: galley says so
 _RESOLUTIONS: dict[str, Resolution] = {"STATIC": "STATIC", "DNS": "DNS"}
@@ -62,7 +63,7 @@ def _services(entry: ServiceEntry, nodes: Sequence[Node]) -> Iterator[Service]:
 
 def _port(port: ServiceEntryPort) -> ServicePort:
     target = port.target_port or port.number
-    return ServicePort(port.name, port.number, target, protocol_of(port.name, port.protocol))
+    return ServicePort(port.name, port.number, target, protocol_of(port.name, port.number, port.protocol))
 
 
 def _endpoint(entry: ServiceEntry, endpoint: WorkloadEntry) -> EntryEndpoint:

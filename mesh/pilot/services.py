@@ -16,26 +16,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mesh.model import names
+from mesh.model import names, protocol
 from mesh.model.endpoint import Locality
 from mesh.model.node import Node, ServicePort
 
-# Istio's protocol of a port, from the first part of its name ("http-web") or from appProtocol;
-# what is not here is taken as HTTP, because this mesh does not sniff protocols
-_PROTOCOLS = {
-    "http": "HTTP",
-    "http2": "HTTP2",
-    "grpc": "GRPC",
-    "tcp": "TCP",
-    "tls": "TLS",
-    "https": "HTTPS",
-    "mongo": "TCP",
-    "mysql": "TCP",
-    "redis": "TCP",
-}
 Resolution = Literal["NONE", "STATIC", "DNS"]
 NO_LOCALITY = Locality()
-_NOT_HTTP = {"TCP", "TLS", "HTTPS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +101,21 @@ class DeclaredService:
 
 
 def is_http(port: ServicePort) -> bool:
-    return port.protocol not in _NOT_HTTP
+    return port.protocol in protocol.HTTP
 
 
 def is_http2(port: ServicePort) -> bool:
     """Whether the port's name promises HTTP/2, so that it is spoken without asking."""
-    return port.protocol in ("HTTP2", "GRPC")
+    return port.protocol in protocol.HTTP2
 
 
-def protocol_of(name: str, app_protocol: str = "") -> str:
-    """A port's protocol as Istio derives it: appProtocol first, then the name up to its first dash."""
-    for word in (app_protocol, name.split("-")[0]):
-        if word.lower() in _PROTOCOLS:
-            return _PROTOCOLS[word.lower()]
-    return "HTTP"
+def is_auto(port: ServicePort) -> bool:
+    """Whether each connection says for itself if it is HTTP."""
+    return port.protocol == protocol.AUTO
+
+
+def is_tls(port: ServicePort) -> bool:
+    return port.protocol in protocol.TLS
 
 
 def claimed_services(

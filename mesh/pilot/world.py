@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from mesh.galley.snapshot import ConfigSnapshot
 from mesh.model.node import Node
+from mesh.model.protocol import DETECTION_TIMEOUT_S
 from mesh.pilot.registry import proxy_name
 from mesh.pilot.services import Instance, Service
 
@@ -20,11 +21,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class World:
-    """``services`` are sorted by host. ``registry_only``: hosts the mesh does not know cannot be reached."""
+    """``services`` are sorted by host. ``registry_only``: hosts the mesh does not know cannot be reached.
+
+    ``protocol_detection_timeout_s``: how long a client may be silent where its first bytes decide; 0 = for
+    ever.
+    """
 
     config: ConfigSnapshot
     services: tuple[Service, ...] = ()
     registry_only: bool = False
+    protocol_detection_timeout_s: float = DETECTION_TIMEOUT_S
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mesh.model.node import Node, ServicePort
+from mesh.model.protocol import protocol_of
 from mesh.proxy.bootstrap import MAX_CONCURRENCY, Bootstrap
 from mesh.proxy.overload import OverloadLimits
 
@@ -28,13 +29,12 @@ examples:
 
 
 def parse_port(text: str) -> ServicePort:
-    """``name:number[:target]``; the protocol is the name's part before its first dash, as in Istio."""
+    """``name:number[:target]``; the protocol is told by the name, as in Istio."""
     parts = text.split(":")
     if len(parts) not in (2, 3) or not all(part.isdigit() for part in parts[1:]):
         raise argparse.ArgumentTypeError(f"expected name:port[:target port], got {text!r}")
     name, number = parts[0], int(parts[1])
-    protocol = name.partition("-")[0].upper()
-    return ServicePort(name, number, int(parts[2]) if len(parts) == 3 else number, protocol)
+    return ServicePort(name, number, int(parts[-1]), protocol_of(name, number))
 
 
 def parse_labels(text: str) -> dict[str, str]:

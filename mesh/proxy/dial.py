@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mesh.proxy.failure import CONNECTION_TIMEOUT, Failure, connection_failure
@@ -31,15 +32,20 @@ class DialError(Exception):
         self.failure = failure
 
 
-async def connect(cluster: RuntimeCluster, host: Host, make: Callable[[str], P]) -> P:
-    """``make`` gets the peer's principal ("" in plaintext) and makes the protocol. Raises DialError."""
+async def connect(
+    cluster: RuntimeCluster, host: Host, make: Callable[[str], P], alpn: tuple[str, ...] | None = None
+) -> P:
+    """``make`` gets the peer's principal ("" in plaintext) and makes the protocol. Raises DialError.
+
+    ``alpn`` is what TLS offers instead of what the cluster says.
+    """
     stats = cluster.stats
     stats.cx_total.value += 1
     host.connections += 1
     try:
         async with asyncio.timeout(cluster.model.connect_timeout_s):
             if host.uses_tls:
-                return await _connect_tls(cluster, host, make)
+                return await _connect_tls(cluster, host, make, alpn)
             transport, protocol = await cluster.worker.loop.create_connection(lambda: make(""), *host.address)
             _keep_alive(cluster, transport)
             return protocol
@@ -55,9 +61,13 @@ async def connect(cluster: RuntimeCluster, host: Host, make: Callable[[str], P])
     raise DialError(failure)
 
 
-async def _connect_tls(cluster: RuntimeCluster, host: Host, make: Callable[[str], P]) -> P:
+async def _connect_tls(
+    cluster: RuntimeCluster, host: Host, make: Callable[[str], P], alpn: tuple[str, ...] | None
+) -> P:
     worker, tls = cluster.worker, cluster.model.tls
     assert tls is not None
+    if alpn is not None:
+        tls = replace(tls, alpn=alpn)
     secured = await connect_tls(worker.loop, host.address, worker.contexts.client(tls), tls.sni)
     _keep_alive(cluster, secured.raw)
     cluster.stats.ssl_handshake.value += 1

@@ -101,3 +101,8 @@ class ExchangeState:
         self.peer: Peer = UNKNOWN_PEER  # the workload on the other side, as far as it has said
         self.has_wishes = self.peer_asked = self.is_finished = self.is_chunked = False
         self.keep_alive = request.keep_alive
+
+    @property
+    def names_protocol(self) -> bool:
+        """Whether a connection that is made for it offers its protocol by ALPN."""
+        return self.manager.names_protocol

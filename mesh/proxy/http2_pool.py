@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from mesh.model import names
 from mesh.proxy.failure import connection_failure
 from mesh.proxy.http2_upstream import Http2Upstream
 from mesh.proxy.pool import Pool, Waiter
@@ -22,6 +23,7 @@ class Http2Pool(Pool):
     """``connections`` are those that are open, ``max_streams`` the cluster's own limit (0: none)."""
 
     __slots__ = ("connections", "max_streams")
+    request_alpn = names.REQUEST_ALPN_H2
 
     def __init__(self, host: Host, cluster: RuntimeCluster) -> None:
         super().__init__(host, cluster)

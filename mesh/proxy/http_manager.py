@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from mesh.model.access_log_entry import AccessLogEntry
-from mesh.model.http_filter import IstioStats
+from mesh.model.http_filter import Alpn, IstioStats
 from mesh.model.listener import Direction, HttpConnectionManager
 from mesh.proxy.filters.chain import compile_filters
 from mesh.proxy.internal import networks
@@ -55,6 +55,7 @@ class HttpManager:
         "makes_tunnels",
         "max_header_bytes",
         "model",
+        "names_protocol",
         "protocols",
         "reporter",
         "request_steps",
@@ -82,6 +83,7 @@ class HttpManager:
         self.table = RouteTable(model.route_config) if model.route_config is not None else None
         self.stats = HttpStats(worker.stats, model.stat_prefix)
         self.reporter = _reporter(model, direction)
+        self.names_protocol = Alpn() in model.filters
         self.server_name = model.server_name.encode()
         self.generate_request_id = model.generate_request_id
         self.forward_client_cert = model.forward_client_cert

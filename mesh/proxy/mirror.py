@@ -58,6 +58,7 @@ class Copy:
         "_cluster", "_deadline", "_exchange", "_host", "_is_full", "_owes", "_upstream", "_waits", "body",
         "is_over", "request",
     )  # fmt: skip
+    names_protocol = False  # as of Envoy's shadows
 
     def __init__(self, exchange: Exchange, cluster: RuntimeCluster, mirror: Mirror) -> None:
         self._exchange: Exchange | None = exchange

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from mesh.model import names
 from mesh.proxy.dial import DialError, connect
 from mesh.proxy.failure import Failure, connection_failure
 from mesh.proxy.upstream import UpstreamConnection
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class Waiter(Protocol):
-    """Who waits for a connection (an Exchange)."""
+    """Who waits for a connection (an Exchange); with ``names_protocol`` it is to offer ``request_alpn``."""
+
+    @property
+    def names_protocol(self) -> bool: ...
 
     def connected(self, connection: Upstream) -> None: ...
 
@@ -32,6 +36,7 @@ class Waiter(Protocol):
 
 class Pool:
     __slots__ = ("all", "cluster", "dialing", "draining", "host", "idle", "waiting")
+    request_alpn = names.REQUEST_ALPN
 
     def __init__(self, host: Host, cluster: RuntimeCluster) -> None:
         self.host = host
@@ -141,12 +146,13 @@ class Pool:
             # other endpoints have all the connections: one there must be, or they wait for ever (Envoy)
         breaker.connections += 1
         self.dialing += 1
-        self.cluster.worker.spawn(self._dial(), f"dial {self.host.text}")
+        alpn = self.request_alpn if any(waiter.names_protocol for waiter in self.waiting) else None
+        self.cluster.worker.spawn(self._dial(alpn), f"dial {self.host.text}")
         return True
 
-    async def _dial(self) -> None:
+    async def _dial(self, alpn: tuple[str, ...] | None) -> None:
         try:
-            connection = await connect(self.cluster, self.host, self._make)
+            connection = await connect(self.cluster, self.host, self._make, alpn)
         except DialError as error:
             self._dial_failed(error.failure)
         else:

@@ -2,9 +2,12 @@
 
 assemble             the whole answer
 listeners            inbound and outbound
-inbound              what comes to the application: chains by port and mTLS mode
+inbound              what comes to the application
+inbound_chains       ... the chains of a port, by protocol and mTLS mode
 outbound             what the application sends
+outbound_http        ... in requests: connection managers
 outbound_tcp         ... in bytes, by address and by SNI
+places               the addresses that tell a service
 l4_route             ... as ``tcp`` and ``tls`` rules say
 filters              what differs between the two engines
 routes               route configurations and virtual hosts

@@ -12,7 +12,7 @@ from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
 from mesh.model.node import Node, ServicePort
 from mesh.model.tls import UpstreamTls
-from mesh.pilot.services import Service, is_http, is_http2
+from mesh.pilot.services import Service, is_auto, is_http, is_http2
 from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import MergedRule, Policy, policy_for, rule_for
 from mesh.pilot.translate.entry_cluster import as_reached_by, of_entry
@@ -77,12 +77,15 @@ def _outbound(
 
 
 def with_protocol(cluster: Cluster, port: ServicePort, policy: Policy) -> Cluster:
-    """HTTP/2 where the port's name promises it, or where a rule asks for it of an HTTP port."""
-    if not is_http(port):
+    """HTTP/2 where the port's name promises it, or where a rule asks for it of an HTTP port.
+
+    What a port that does not say is asked in is what its callers speak.
+    """
+    if not (is_http(port) or is_auto(port)):
         return cluster
     http = (policy.connection_pool.http if policy.connection_pool is not None else None) or HttpPool()
-    may_choose = not is_http2(port)
-    as_client = may_choose and bool(http.use_client_protocol)
+    may_choose = is_http(port) and not is_http2(port)
+    as_client = is_auto(port) or (may_choose and bool(http.use_client_protocol))
     http2 = is_http2(port) or (may_choose and not as_client and http.h2_upgrade_policy == "UPGRADE")
     if not (http2 or as_client):
         return replace(cluster, enable_trailers=True)
@@ -121,8 +124,9 @@ def _inbound(node: Node, port: InboundPort) -> Cluster:
         load_assignment=ClusterLoadAssignment(name, (here,)),
         host=port.service.host,
         namespace=port.service.namespace,
-        http2=port.http2,
-        enable_trailers=port.http and not port.http2,
+        http2=is_http2(port.port),
+        use_client_protocol=is_auto(port.port),
+        enable_trailers=(is_http(port.port) and not is_http2(port.port)) or is_auto(port.port),
     )
 
 

@@ -14,6 +14,7 @@ from mesh.model.http_filter import (
     REPORTER_TAG,
     SOURCE_PEER_TAG,
     AccessLog,
+    Alpn,
     CorsFilter,
     FaultFilter,
     FileAccessLog,
@@ -71,8 +72,13 @@ def inbound_filters(node: Node) -> tuple[HttpFilter, ...]:
     return _INBOUND[node.engine]
 
 
-def outbound_filters(node: Node) -> tuple[HttpFilter, ...]:
-    return _OUTBOUND[node.engine]
+def outbound_filters(node: Node, *, names_protocol: bool = False) -> tuple[HttpFilter, ...]:
+    """``names_protocol``: TLS says of requests that they are requests, by ALPN."""
+    filters = _OUTBOUND[node.engine]
+    if names_protocol:
+        at = filters.index(FaultFilter())
+        return (*filters[:at], Alpn(), *filters[at:])
+    return filters
 
 
 def inbound_access_logs(node: Node) -> tuple[AccessLog, ...]:

@@ -3,16 +3,14 @@
 REDIRECT: one listener ``virtualInbound`` gets every connection and tells them apart by their original port.
 NONE: one listener a port, on the workload's own address.
 
-A port's filter chains by mTLS mode: PERMISSIVE has one for mutual TLS and one for plaintext, STRICT only the
-first, DISABLE only the second. The chains themselves are equal in all modes: a change of mode adds or
-takes away a chain, and Envoy then drains the connections of that chain alone.
+Each port has the filter chains of ``inbound_chains``. Where a client's first bytes decide, a client that
+sends none (its server speaks first) is taken for plaintext bytes after the protocol detection timeout.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
 
 from mesh.model import names
 from mesh.model.listener import (
@@ -23,33 +21,27 @@ from mesh.model.listener import (
     NetworkFilter,
     TcpProxy,
 )
-from mesh.model.node import Node
+from mesh.model.node import Node, ServicePort
 from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster
 from mesh.model.tls import DownstreamTls
-from mesh.pilot.services import Service, is_http, is_http2
+from mesh.pilot.services import Service, is_auto
 from mesh.pilot.translate import filters
 from mesh.pilot.translate.fault import script
+from mesh.pilot.translate.inbound_chains import MTLS, chain_kinds, refused_transports
 from mesh.pilot.translate.peer_authentication import Mode, mtls_mode
 from mesh.pilot.translate.virtual_service import governing
 from mesh.pilot.world import World
 
 ANY_ADDRESS = "0.0.0.0"
-Transport = Literal["tls", "raw_buffer"]
-_MTLS = DownstreamTls(names.MTLS_ALPN)
-_HTTP_MTLS = DownstreamTls(names.INBOUND_HTTP_ALPN)
-# by whether the port is HTTP: the transports a STRICT port must refuse by name
-_REFUSED: Final[dict[bool, tuple[Transport, ...]]] = {True: ("raw_buffer",), False: ("raw_buffer", "tls")}
 
 
 @dataclass(frozen=True, slots=True)
 class InboundPort:
-    """A port of the application: ``number`` is its own, ``service_port`` what the service calls it."""
+    """A port of the application: ``number`` is its own, ``port`` what the service says of it."""
 
     number: int
     service: Service
-    service_port: int
-    http: bool
-    http2: bool
+    port: ServicePort
 
 
 def inbound_ports(world: World, node: Node) -> tuple[InboundPort, ...]:
@@ -59,8 +51,7 @@ def inbound_ports(world: World, node: Node) -> tuple[InboundPort, ...]:
         for port in service.ports:
             target = instance.target(port.number)
             if target is not None:
-                taken = InboundPort(target, service, port.number, is_http(port), is_http2(port))
-                found.setdefault(target, taken)
+                found.setdefault(target, InboundPort(target, service, port))
     return tuple(found[number] for number in sorted(found))
 
 
@@ -78,7 +69,9 @@ def _port_listener(world: World, node: Node, port: InboundPort) -> Listener:
         port.number,
         tuple(_chains(world, node, port, None)),
         direction="INBOUND",
-        inspect_tls=True,
+        inspect_tls=_mode(world, node, port) != "DISABLE",
+        inspect_http=is_auto(port.port),
+        listener_filters_timeout_s=world.protocol_detection_timeout_s,
     )
 
 
@@ -86,7 +79,9 @@ def _virtual_inbound(world: World, node: Node) -> Listener:
     default = _passthrough("virtualInbound", FilterChainMatch())
     mode = mtls_mode(world.config.peer_authentications, node)
     chains = [_loop_guard()]
-    for port in inbound_ports(world, node):
+    ports = inbound_ports(world, node)
+    sniffed = tuple(port.number for port in ports if is_auto(port.port))
+    for port in ports:
         chains += _chains(world, node, port, port.number)
         if mode != "STRICT":
             chains += _refuse_the_rest(world, node, port)
@@ -99,26 +94,24 @@ def _virtual_inbound(world: World, node: Node) -> Listener:
         tuple(chains),
         direction="INBOUND",
         inspect_tls=True,
+        tls_inspector_off=tuple(port.number for port in ports if _mode(world, node, port) == "DISABLE"),
+        inspect_http=bool(sniffed),
+        http_inspector_on=sniffed,
+        listener_filters_timeout_s=world.protocol_detection_timeout_s,
         original_dst=True,
         default_filter_chain=None if mode == "STRICT" else default,
     )
 
 
+def _mode(world: World, node: Node, port: InboundPort) -> Mode:
+    return mtls_mode(world.config.peer_authentications, node, port.number)
+
+
 def _chains(world: World, node: Node, port: InboundPort, match_port: int | None) -> Iterator[FilterChain]:
-    mode = mtls_mode(world.config.peer_authentications, node, port.number)
-    network_filter = _manager(world, node, port) if port.http else _tcp(port)
-    # an application behind an HTTP port does not speak TLS itself, one behind a TCP port may
-    alpn = () if port.http else names.MTLS_ALPN
-    if mode != "DISABLE":
-        match = FilterChainMatch(match_port, "tls", application_protocols=alpn)
-        tls = _HTTP_MTLS if port.http else _MTLS
-        yield FilterChain(_chain_name(node, port, "mtls"), network_filter, match, tls)
-    if mode != "STRICT":
-        match = FilterChainMatch(match_port, "raw_buffer")
-        yield FilterChain(_chain_name(node, port, "plaintext"), network_filter, match)
-    if mode != "STRICT" and not port.http:
-        match = FilterChainMatch(match_port, "tls")
-        yield FilterChain(_chain_name(node, port, "tls"), network_filter, match)
+    for kind in chain_kinds(port.port, _mode(world, node, port)):
+        network_filter = _manager(world, node, port) if kind.http else _tcp(port)
+        match = FilterChainMatch(match_port, kind.transport, application_protocols=kind.protocols)
+        yield FilterChain(_chain_name(node, port, kind.name), network_filter, match, kind.tls)
 
 
 def _manager(world: World, node: Node, port: InboundPort) -> HttpConnectionManager:
@@ -141,7 +134,7 @@ def _routes(world: World, node: Node, port: InboundPort) -> RouteConfiguration:
         RouteMatch(),
         Forward((WeightedCluster(cluster),)),
         "default",
-        decorator=f"{port.service.host}:{port.service_port}/*",
+        decorator=f"{port.service.host}:{port.port.number}/*",
         script=script(governing(world, port.service.host, port.service.namespace), "server"),
     )
     host = VirtualHost(f"inbound|http|{port.number}", ("*",), (route,))
@@ -171,8 +164,8 @@ def _refuse_the_rest(world: World, node: Node, port: InboundPort) -> Iterator[Fi
     Envoy never tries a less specific chain once port and transport have led it to chains: TLS of another
     ALPN than ours needs a refusal of its own, where the chain for mutual TLS asks for an ALPN.
     """
-    if mtls_mode(world.config.peer_authentications, node, port.number) == "STRICT":
-        for transport in _REFUSED[port.http]:
+    if _mode(world, node, port) == "STRICT":
+        for transport in refused_transports(port.port):
             name = _chain_name(node, port, f"refused_{transport}")
             match = FilterChainMatch(port.number, transport)
             yield FilterChain(name, _proxy_to(names.BLACK_HOLE_CLUSTER), match)
@@ -182,7 +175,7 @@ def _passthrough_mtls(mode: Mode) -> FilterChain:
     """Mutual TLS to a port no service names; in PERMISSIVE other TLS may be the application's own."""
     alpn = names.MTLS_ALPN if mode == "PERMISSIVE" else ()
     match = FilterChainMatch(transport_protocol="tls", application_protocols=alpn)
-    return _passthrough("virtualInbound-mtls", match, _MTLS)
+    return _passthrough("virtualInbound-mtls", match, MTLS)
 
 
 def _passthrough(name: str, match: FilterChainMatch, tls: DownstreamTls | None = None) -> FilterChain:

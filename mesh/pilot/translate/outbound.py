@@ -1,33 +1,50 @@
 """Outbound listeners: how a sidecar takes what its application sends.
 
 REDIRECT: ``virtualOutbound`` gets every connection and hands it to the listener of its original destination:
-``0.0.0.0_<port>`` for the HTTP ports of services, ``<ip>_<port>`` for each address behind a TCP port (bytes
-name no host, so only the address can tell the service), ``0.0.0.0_<port>`` by SNI for the TLS ports of
-ServiceEntries without addresses. What nobody takes passes through, or is refused under REGISTRY_ONLY.
+``0.0.0.0_<port>`` for the HTTP ports of services, ``<ip>_<port>`` for each address behind another port (see
+``places``), ``0.0.0.0_<port>`` by SNI for the TLS ports of ServiceEntries without addresses. What nobody
+takes passes through, or is refused under REGISTRY_ONLY.
 NONE: one HTTP proxy listener, which the application is pointed to; it carries HTTP only.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mesh.model import names
-from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener
+from mesh.model.listener import FilterChain, FilterChainMatch, Listener
 from mesh.model.node import Node
-from mesh.pilot.translate import filters
 from mesh.pilot.translate.inbound import ANY_ADDRESS
-from mesh.pilot.translate.outbound_tcp import l4_listeners, proxy_to, unknown_cluster
+from mesh.pilot.translate.outbound_http import http_manager
+from mesh.pilot.translate.outbound_tcp import (
+    PLAINTEXT_HTTP,
+    place_listeners,
+    proxy_to,
+    sni_listeners,
+    unknown_cluster,
+)
+from mesh.pilot.translate.places import has_no_place
 from mesh.pilot.translate.routes import outbound_http_ports, viewpoint
 from mesh.pilot.world import World
 
 
 def outbound_listeners(world: World, node: Node) -> tuple[Listener, ...]:
     """The outbound listeners of one proxy, not sorted."""
+    by_address = world.shared(
+        ("place listeners", node.engine, *viewpoint(world, node)), lambda: place_listeners(world, node)
+    )
     if node.interception == "NONE":
-        return (_http(node, node.address, names.OUTBOUND_PORT, names.HTTP_PROXY_ROUTE, bind=True),)
+        return _http_proxy(world, node), *by_address
     http_ports = outbound_http_ports(world, node)
-    http = (_http(node, ANY_ADDRESS, port, names.outbound_route(port), bind=False) for port in http_ports)
-    raw = world.shared(("L4 listeners", *viewpoint(world, node)), lambda: tuple(l4_listeners(world, node)))
-    own = (one for one in raw if one.address != ANY_ADDRESS or one.port not in http_ports)
-    return _virtual_outbound(world), *http, *own
+    by_sni = world.shared(
+        ("SNI listeners", node.engine, *viewpoint(world, node)), lambda: sni_listeners(world, node)
+    )
+    return (
+        _virtual_outbound(world),
+        *(_http_port(world, node, port) for port in http_ports),
+        *by_address,
+        *(listener for listener in by_sni if listener.port not in http_ports),
+    )
 
 
 def _virtual_outbound(world: World) -> Listener:
@@ -43,18 +60,32 @@ def _virtual_outbound(world: World) -> Listener:
     )
 
 
-def _http(node: Node, address: str, port: int, route_name: str, bind: bool) -> Listener:
-    manager = HttpConnectionManager(
-        f"outbound_{address}_{port};",
-        filters.outbound_filters(node),
-        route_config_name=route_name,
-        access_logs=filters.outbound_access_logs(node),
-        request_headers_timeout_s=filters.HEAD_TIMEOUT_S,
-        internal_networks=filters.INTERNAL_NETWORKS,
-        upgrades=filters.UPGRADES,
-        enable_trailers=True,
-    )
+def _http_proxy(world: World, node: Node) -> Listener:
+    address, port = node.address, names.OUTBOUND_PORT
     name = names.listener(address, port)
-    return Listener(
-        name, address, port, (FilterChain(name, manager),), direction="OUTBOUND", bind_to_port=bind
+    manager = http_manager(world, node, address, port, names.HTTP_PROXY_ROUTE)
+    return Listener(name, address, port, (FilterChain(name, manager),), direction="OUTBOUND")
+
+
+def _http_port(world: World, node: Node, port: int) -> Listener:
+    """Where a host on the port does not say what it speaks, what is no HTTP goes where unknown bytes go."""
+    name = names.listener(ANY_ADDRESS, port)
+    chain = FilterChain(name, http_manager(world, node, ANY_ADDRESS, port, names.outbound_route(port)))
+    listener = Listener(name, ANY_ADDRESS, port, (chain,), direction="OUTBOUND", bind_to_port=False)
+    if not _is_unsure(world, port):
+        return listener
+    return replace(
+        listener,
+        filter_chains=(replace(chain, match=PLAINTEXT_HTTP),),
+        inspect_http=True,
+        listener_filters_timeout_s=world.protocol_detection_timeout_s,
+        default_filter_chain=FilterChain(f"{name}_bytes", proxy_to(unknown_cluster(world))),
+    )
+
+
+def _is_unsure(world: World, number: int) -> bool:
+    return any(
+        port.number == number and has_no_place(service, port)
+        for service in world.services
+        for port in service.ports
     )

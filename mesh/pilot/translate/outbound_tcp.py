@@ -1,26 +1,28 @@
-"""Outbound listeners for bytes (interception REDIRECT): by address, and by SNI where there is no address."""
+"""Outbound listeners for bytes: at places, where an address tells the service, else by SNI."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mesh.model import names
 from mesh.model.listener import FilterChain, FilterChainMatch, Listener, TcpProxy
 from mesh.model.node import Node, ServicePort
-from mesh.pilot.services import Service, is_http
+from mesh.pilot.services import Service, is_auto, is_tls
 from mesh.pilot.translate import filters
 from mesh.pilot.translate.destination_rule import policy_for, rule_for
 from mesh.pilot.translate.inbound import ANY_ADDRESS
 from mesh.pilot.translate.l4_route import sni_proxies, tcp_proxy
+from mesh.pilot.translate.outbound_http import http_manager
+from mesh.pilot.translate.places import Place, places
 from mesh.pilot.world import World
 
-_TLS = ("TLS", "HTTPS")
+# what Envoy's http_inspector found to be HTTP
+PLAINTEXT_HTTP = FilterChainMatch(transport_protocol="raw_buffer", application_protocols=names.PLAINTEXT_HTTP)
 
 
-def l4_listeners(world: World, node: Node) -> Iterator[Listener]:
-    """Those of addresses, then those by SNI."""
-    yield from _by_address(world, node)
-    yield from _by_sni(world, node)
+def place_listeners(world: World, node: Node) -> tuple[Listener, ...]:
+    return tuple(_at_place(world, node, place) for place in places(world, node))
 
 
 def unknown_cluster(world: World) -> str:
@@ -32,43 +34,42 @@ def proxy_to(cluster: str) -> TcpProxy:
     return TcpProxy(cluster, cluster, filters.TCP_ACCESS_LOGS)
 
 
-def _by_address(world: World, node: Node) -> Iterator[Listener]:
-    """One for each address of each TCP service; the first service (by host) that has an address keeps it."""
-    taken: set[str] = set()
-    for service in world.services:
-        for port in service.ports:
-            for address in _addresses(service, port):
-                name = names.listener(address, port.number)
-                if name not in taken:
-                    taken.add(name)
-                    yield _at_address(world, node, name, address, service, port)
-
-
-def _addresses(service: Service, port: ServicePort) -> list[str]:
-    """The addresses callers get from DNS: the service's own, else its workloads'."""
-    if is_http(port):
-        return []
-    workloads = {one.node.address for one in service.instances if one.target(port.number) == port.number}
-    return sorted({*service.addresses, *workloads})
-
-
-def _at_address(
-    world: World, node: Node, name: str, address: str, service: Service, port: ServicePort
-) -> Listener:
-    """What no SNI rule takes goes as the ``tcp`` rules say."""
+def _at_place(world: World, node: Node, place: Place) -> Listener:
+    """What no SNI rule takes, and what is no HTTP, goes as the ``tcp`` rules say."""
+    name, service, port = place.name, place.service, place.port
     policy = policy_for(rule_for(world.config.destination_rules, service, node.namespace), None, port.number)
-    by_sni = sni_proxies(world, node, service, port, policy) if port.protocol in _TLS else ()
-    chains = tuple(_sni_chains(name, by_sni, set()))
     rest = FilterChain(name, tcp_proxy(world, node, service, port, policy))
-    return Listener(
+    listener = Listener(
         name,
-        address,
+        place.address,
         port.number,
-        (*chains, rest),
+        (rest,),
         direction="OUTBOUND",
-        bind_to_port=False,
-        inspect_tls=bool(chains),
+        bind_to_port=node.interception == "NONE",
     )
+    if is_auto(port):
+        manager = http_manager(world, node, place.address, port.number, place.route_name)
+        return replace(
+            listener,
+            filter_chains=(FilterChain(f"{name}_http", manager, PLAINTEXT_HTTP),),
+            default_filter_chain=rest,
+            inspect_http=True,
+            listener_filters_timeout_s=world.protocol_detection_timeout_s,
+        )
+    if is_tls(port) and (
+        by_sni := tuple(_sni_chains(name, sni_proxies(world, node, service, port, policy), set()))
+    ):
+        return replace(
+            listener,
+            filter_chains=(*by_sni, rest),
+            inspect_tls=True,
+            listener_filters_timeout_s=world.protocol_detection_timeout_s,
+        )
+    return listener
+
+
+def sni_listeners(world: World, node: Node) -> tuple[Listener, ...]:
+    return tuple(_by_sni(world, node))
 
 
 def _by_sni(world: World, node: Node) -> Iterator[Listener]:
@@ -76,7 +77,7 @@ def _by_sni(world: World, node: Node) -> Iterator[Listener]:
     found: dict[int, list[tuple[Service, ServicePort]]] = {}
     for service in world.services:
         for port in service.ports:
-            if service.entry is not None and not service.addresses and port.protocol in _TLS:
+            if service.entry is not None and not service.addresses and is_tls(port):
                 found.setdefault(port.number, []).append((service, port))
     for number in sorted(found):
         name = names.listener(ANY_ADDRESS, number)
@@ -88,6 +89,7 @@ def _by_sni(world: World, node: Node) -> Iterator[Listener]:
             direction="OUTBOUND",
             bind_to_port=False,
             inspect_tls=True,
+            listener_filters_timeout_s=world.protocol_detection_timeout_s,
             default_filter_chain=FilterChain(f"{name}_unknown", proxy_to(unknown_cluster(world))),
         )
 
@@ -106,7 +108,7 @@ def _by_host(
 
 
 def _sni_chains(
-    listener: str, found: Iterator[tuple[tuple[str, ...], TcpProxy]] | tuple[()], taken: set[str]
+    listener: str, found: Iterator[tuple[tuple[str, ...], TcpProxy]], taken: set[str]
 ) -> Iterator[FilterChain]:
     """A chain for each set of names; Envoy refuses a name that is there twice, the first has it."""
     for server_names, proxy in found:

@@ -1,12 +1,15 @@
 """Route configurations: virtual hosts for every service and every host VirtualServices make up.
 
-REDIRECT: one a port ("9080"): the caller dialled that port, whatever its authority says of it. NONE: one for
-the HTTP proxy listener ("http_proxy"): the port is in the authority, and left out only where it is 80.
+REDIRECT: one a port ("9080"): the caller dialled that port, whatever its authority says of it. NONE: one
+for the HTTP proxy listener ("http_proxy"): the port is in the authority, and left out only where it is 80.
+In both one for each port that does not say what it speaks and has an address
+("reviews.default.svc.cluster.local:7000"): there the address tells the service, whatever the authority
+says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from mesh.galley.api.http_route import HttpMatch
@@ -22,10 +25,11 @@ from mesh.model.route import (
     VirtualHost,
     WeightedCluster,
 )
-from mesh.pilot.services import is_http
+from mesh.pilot.services import is_auto, is_http
 from mesh.pilot.translate import filters
 from mesh.pilot.translate.destination import Target
 from mesh.pilot.translate.hash_policy import with_hash_policies
+from mesh.pilot.translate.places import Place, has_no_place, places
 from mesh.pilot.translate.virtual_service import governing, hosts_without_service, routes_to
 from mesh.pilot.world import World
 
@@ -40,9 +44,15 @@ _BLOCK_ALL = VirtualHost("block_all", ("*",), (Route(RouteMatch(), DirectRespons
 
 def routes(world: World, node: Node) -> tuple[RouteConfiguration, ...]:
     """Every route configuration of one proxy, sorted by name."""
-    hosts = world.shared(("routes", *viewpoint(world, node)), lambda: tuple(_hosts_by_name(world, node)))
     headers = filters.outbound_request_headers(node)
-    return tuple(RouteConfiguration(name, found, request_headers=headers) for name, found in hosts)
+    found = sorted(hosts_by_route(world, node).items())
+    return tuple(RouteConfiguration(name, hosts, request_headers=headers) for name, hosts in found)
+
+
+def hosts_by_route(world: World, node: Node) -> Mapping[str, tuple[VirtualHost, ...]]:
+    """The virtual hosts of each route configuration, by its name."""
+    named = world.shared(("routes", *viewpoint(world, node)), lambda: dict(_hosts_by_name(world, node)))
+    return named | dict(_hosts_of_places(world, node))
 
 
 def outbound_http_ports(world: World, node: Node) -> tuple[int, ...]:
@@ -75,18 +85,32 @@ def _hosts_by_name(world: World, node: Node) -> Iterator[tuple[str, tuple[Virtua
         yield names.outbound_route(port), _hosts(world, node, targets, rest)
 
 
+def _hosts_of_places(world: World, node: Node) -> Iterator[tuple[str, tuple[VirtualHost, ...]]]:
+    for place in places(world, node):
+        if is_auto(place.port):
+            yield place.route_name, (_host_of_place(world, node, place),)
+
+
+def _host_of_place(world: World, node: Node, place: Place) -> VirtualHost:
+    target = Target(place.service.host, place.port.number, place.service)
+    key = ("routes", place.route_name, *viewpoint(world, node))
+    return world.shared(key, lambda: _host(world, node, target, ("*",)))
+
+
 def _targets(world: World, node: Node) -> tuple[Target, ...]:
     """Every HTTP host and port, services first: where two claim one domain, a service keeps it."""
-    namespace = node.namespace
-    return world.shared(("targets", namespace), lambda: tuple(_find_targets(world, namespace)))
+    key = ("targets", node.namespace, node.interception)
+    return world.shared(key, lambda: tuple(_find_targets(world, node)))
 
 
-def _find_targets(world: World, client_namespace: str) -> Iterator[Target]:
+def _find_targets(world: World, node: Node) -> Iterator[Target]:
+    """A port that may be HTTP is among them where requests for it can be told by their authority alone."""
     for service in world.services:
         for port in service.ports:
-            if is_http(port):
+            by_authority = node.interception == "NONE" or has_no_place(service, port)
+            if is_http(port) or (is_auto(port) and by_authority):
                 yield Target(service.host, port.number, service)
-    for host in hosts_without_service(world, client_namespace):
+    for host in hosts_without_service(world, node.namespace):
         yield Target(host, HTTP_PORT, None)
 
 
@@ -94,7 +118,8 @@ def _hosts(world: World, node: Node, targets: Iterable[Target], rest: VirtualHos
     """The virtual hosts, each domain in the first only (Envoy refuses a domain that is there twice)."""
     found: list[VirtualHost] = []
     taken: set[str] = set()
-    for host in (*(_host(world, node, target) for target in targets), rest):
+    named = (_host(world, node, target, _domains(node, target)) for target in targets)
+    for host in (*named, rest):
         domains = tuple(domain for domain in host.domains if domain not in taken)
         if domains and host.routes:
             taken.update(domains)
@@ -102,11 +127,11 @@ def _hosts(world: World, node: Node, targets: Iterable[Target], rest: VirtualHos
     return tuple(sorted(found, key=lambda host: host.name))
 
 
-def _host(world: World, node: Node, target: Target) -> VirtualHost:
+def _host(world: World, node: Node, target: Target, domains: tuple[str, ...]) -> VirtualHost:
     routes = routes_to(world, node, target, governing(world, target.host, node.namespace))
     routes = with_hash_policies(world, node.namespace, routes)
     name = names.virtual_host(target.host, target.port)
-    return VirtualHost(name, _domains(node, target), routes, include_attempt_count=True)
+    return VirtualHost(name, domains, routes, include_attempt_count=True)
 
 
 def _domains(node: Node, target: Target) -> tuple[str, ...]:

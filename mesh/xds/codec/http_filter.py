@@ -1,7 +1,8 @@
 """The HTTP filters of a connection manager, one pair of functions in a table for each.
 
-Istio's own two (``istio.stats``, ``peer_metadata``) are carried as Istio carries them: a TypedStruct that
-names the type a proxy built with it knows. They are for our sidecar; a stock Envoy has them not.
+Istio's own (``istio.stats``, ``peer_metadata``, ``istio.alpn``) are carried as Istio carries them: a
+TypedStruct that names the type a proxy built with it knows. They are for our sidecar; a stock Envoy has
+them not.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from envoy.extensions.filters.http.cors.v3 import cors_pb2
 from envoy.extensions.filters.http.fault.v3 import fault_pb2
 from envoy.extensions.filters.http.header_to_metadata.v3 import header_to_metadata_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
+from envoy.extensions.filters.http.set_filter_state.v3 import set_filter_state_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from udpa.type.v1 import typed_struct_pb2
 
+from mesh.model import names
 from mesh.model.http_filter import (
+    Alpn,
     CorsFilter,
     FaultFilter,
     HeaderToMetadata,
@@ -32,6 +36,11 @@ from mesh.xds.errors import Rejected
 
 _STATS_TYPE: Final = TYPE_PREFIX + "stats.PluginConfig"
 _PEER_METADATA_TYPE: Final = TYPE_PREFIX + "io.istio.http.peer_metadata.Config"
+# the object of Envoy's filter state that connections to upstreams take their ALPN from, and its value
+_ALPN_KEY: Final = "envoy.network.application_protocols"
+_ALPN_VALUE: Final = "%CEL(request.protocol == 'HTTP/2' ? '{}' : '{}')%".format(
+    ",".join(names.REQUEST_ALPN_H2), ",".join(names.REQUEST_ALPN)
+)
 
 
 class _Family(NamedTuple):
@@ -95,6 +104,17 @@ def _decode_header_to_metadata(packed: Any) -> HeaderToMetadata:
     return HeaderToMetadata(rules[0].header, present.metadata_namespace, present.key)
 
 
+def _encode_alpn(_: Alpn) -> Any:
+    config = set_filter_state_pb2.Config()
+    made = config.on_request_headers.add(object_key=_ALPN_KEY, shared_with_upstream="ONCE")
+    made.format_string.text_format_source.inline_string = _ALPN_VALUE
+    return config
+
+
+def _decode_alpn(_: Any) -> Alpn:
+    return Alpn()
+
+
 def _encode_fault(_: FaultFilter) -> Any:
     return fault_pb2.HTTPFault()
 
@@ -125,6 +145,7 @@ _FAMILIES: Final[dict[type[HttpFilter], _Family]] = {
     HeaderToMetadata: _Family(
         "envoy.filters.http.header_to_metadata", _encode_header_to_metadata, _decode_header_to_metadata
     ),
+    Alpn: _Family("envoy.filters.http.set_filter_state", _encode_alpn, _decode_alpn),
     FaultFilter: _Family(FAULT_FILTER, _encode_fault, _decode_fault),
     CorsFilter: _Family(CORS_FILTER, _encode_cors, _decode_cors),
     Router: _Family("envoy.filters.http.router", _encode_router, _decode_router),

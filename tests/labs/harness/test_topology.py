@@ -58,7 +58,7 @@ def test_labels_of_the_mesh_and_of_docker_are_no_workload_labels() -> None:
             "http-web:80:8080, grpc:7070",
             (ServicePort("http-web", 80, 8080), ServicePort("grpc", 7070, 7070, "GRPC")),
         ),
-        ("mystery:1", (ServicePort("mystery", 1, 1, "TCP"),)),
+        ("mystery:1", (ServicePort("mystery", 1, 1, "AUTO"),)),
     ],
 )
 def test_ports_have_the_protocol_of_their_name(text: str, ports: tuple[ServicePort, ...]) -> None:

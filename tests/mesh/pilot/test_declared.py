@@ -46,5 +46,5 @@ def test_service_objects_become_declarations(config: Callable[[str], Any]) -> No
             (("app", "reviews"),),
             ("10.0.0.7",),
         ),
-        DeclaredService("headless", "other", (ServicePort("", 80, 80),), (80,)),
+        DeclaredService("headless", "other", (ServicePort("", 80, 80, "AUTO"),), (80,)),
     )

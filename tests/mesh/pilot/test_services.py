@@ -2,16 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from mesh.model.node import Node, ServicePort
 from mesh.pilot.services import (
     DeclaredService,
     Service,
     accounts_of,
     claimed_services,
+    is_auto,
     is_http,
-    protocol_of,
     services,
 )
 
@@ -95,24 +93,10 @@ def test_a_target_port_may_be_a_name_of_the_workloads_own(node: MakeNode) -> Non
     assert [instance.target(80) for instance in service.instances] == [8081, None]
 
 
-@pytest.mark.parametrize(
-    ("name", "app_protocol", "protocol"),
-    [
-        ("http", "", "HTTP"),
-        ("http2-x", "", "HTTP2"),
-        ("grpc-api", "", "GRPC"),
-        ("tcp-db", "", "TCP"),
-        ("https", "", "HTTPS"),
-        ("mysql", "", "TCP"),
-        ("tcp-x", "http", "HTTP"),
-        ("web", "", "HTTP"),
-        ("", "", "HTTP"),
-    ],
-)
-def test_protocol_of_a_port(name: str, app_protocol: str, protocol: str) -> None:
-    assert protocol_of(name, app_protocol) == protocol
-
-
-def test_only_known_bytes_are_not_http() -> None:
-    assert is_http(ServicePort("x", 1, 1, "GRPC"))
-    assert not is_http(ServicePort("x", 1, 1, "TCP"))
+def test_a_port_is_http_bytes_or_asks_each_connection() -> None:
+    assert [is_http(ServicePort("x", 1, 1, protocol)) for protocol in ("GRPC", "TCP", "AUTO")] == [
+        True,
+        False,
+        False,
+    ]
+    assert is_auto(ServicePort("x", 1, 1, "AUTO"))

@@ -85,11 +85,20 @@ def test_without_configuration_everybody_reaches_everybody(
     check_golden("plain-redirect-python", assemble(world(nodes), nodes[2]))
 
 
+def test_a_port_that_does_not_say_what_it_speaks(
+    node: MakeNode, world: MakeWorld, check_golden: Callable[[str, Resources], None]
+) -> None:
+    peer = node("peer-v1", 8, interception="REDIRECT", ports=(ServicePort("p2p", 7000, 7000, "AUTO"),))
+    check_golden("auto-redirect-python", assemble(world((peer,)), peer))
+    peer = replace(peer, engine="envoy")
+    check_golden("auto-redirect-envoy", assemble(world((peer,)), peer))
+
+
 # --- properties
 
 HOSTS = st.sampled_from(
     ["reviews", "ratings", "reviews.default.svc.cluster.local", "reviews.default", "*", "*.example.com",
-     "made.up", "nobody"]
+     "made.up", "nobody", "peer"]
 )  # fmt: skip
 SUBSETS = st.sampled_from(["v1", "v2", "v9"])
 MATCHES = st.sampled_from(
@@ -167,8 +176,8 @@ def peer_authentications(draw: st.DrawFn) -> dict[str, Any]:
     modes = st.sampled_from(["UNSET", "DISABLE", "PERMISSIVE", "STRICT"])
     spec: dict[str, Any] = {"mtls": {"mode": draw(modes)}}
     if draw(st.booleans()):
-        spec["selector"] = {"matchLabels": {"app": draw(st.sampled_from(["reviews", "db"]))}}
-        spec["portLevelMtls"] = {"9080": {"mode": draw(modes)}, "3306": {"mode": draw(modes)}}
+        spec["selector"] = {"matchLabels": {"app": draw(st.sampled_from(["reviews", "db", "peer"]))}}
+        spec["portLevelMtls"] = {port: {"mode": draw(modes)} for port in ("9080", "3306", "7000")}
     return spec
 
 
@@ -202,6 +211,8 @@ def mixed_mesh(node: MakeNode) -> tuple[Node, ...]:
         node("ratings-v1", 5, engine="envoy", ports=(ServicePort("http", 80, 9080),)),
         node("reviews-v1", 6, namespace="other"),
         node("curl", 7, service="", ports=()),
+        node("peer-v1", 8, interception="REDIRECT", ports=(ServicePort("p2p", 7000, 7000, "AUTO"),)),
+        node("peer-v2", 9, interception="NONE", ports=(ServicePort("p2p", 7000, 7000, "AUTO"),)),
     )
 
 
@@ -267,7 +278,11 @@ def test_a_real_envoy_accepts_it(
     mode: str,
     port_mode: str,
 ) -> None:
-    ports = (ServicePort("http", 9080, 9080), ServicePort("tcp", 3306, 3306, "TCP"))
+    ports = (
+        ServicePort("http", 9080, 9080),
+        ServicePort("tcp", 3306, 3306, "TCP"),
+        ServicePort("p2p", 7000, 7000, "AUTO"),
+    )
     proxy = node(interception=interception, engine="envoy", ports=ports)
     text = f"""
 apiVersion: security.istio.io/v1
@@ -276,6 +291,6 @@ metadata: {{name: x}}
 spec:
   selector: {{matchLabels: {{app: reviews}}}}
   mtls: {{mode: {mode}}}
-  portLevelMtls: {{"9080": {{mode: {port_mode}}}, "3306": {{mode: {port_mode}}}}}
+  portLevelMtls: {{9080: {{mode: {port_mode}}}, 3306: {{mode: {port_mode}}}, 7000: {{mode: {port_mode}}}}}
 """
     assert envoy_takes(assemble(world((proxy,), text), proxy)) == ""

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mesh.model.http_filter import FileAccessLog
-from mesh.model.listener import HttpConnectionManager, TcpProxy
+from mesh.model.http_filter import Alpn, FileAccessLog
+from mesh.model.listener import HttpConnectionManager, Listener, TcpProxy
 from mesh.model.node import Node, ServicePort
 from mesh.pilot.translate.listeners import listeners
 from mesh.pilot.translate.outbound import outbound_listeners
+from mesh.pilot.translate.routes import routes
 from mesh.pilot.world import World
 
 MakeNode = Callable[..., Node]
@@ -72,3 +73,107 @@ spec: {host: db, trafficPolicy: {connectionPool: {tcp: {idleTimeout: 0s, maxConn
     proxy = found["127.70.2.2_3306"].filter_chains[0].network_filter
     assert isinstance(proxy, TcpProxy)
     assert (proxy.idle_timeout_s, proxy.max_connection_duration_s) == (0.0, 3600.0)
+
+
+PEER = (ServicePort("p2p", 7000, 7000, "AUTO"),)
+PEER_ROUTES = "peer.default.svc.cluster.local:7000"
+
+
+def manager_of(listener: Listener) -> HttpConnectionManager:
+    manager = listener.filter_chains[0].network_filter
+    assert isinstance(manager, HttpConnectionManager)
+    return manager
+
+
+def test_a_port_that_does_not_say_is_looked_at_by_address(node: MakeNode, world: MakeWorld) -> None:
+    web = node("web-v1", 1, interception="REDIRECT")
+    made = world((web, node("peer-v1", 2, ports=PEER)))
+    found = {listener.name: listener for listener in outbound_listeners(made, web)}
+    listener = found["127.70.2.2_7000"]
+    assert (listener.inspect_http, listener.inspect_tls) == (True, False)
+    assert listener.listener_filters_timeout_s == 5.0
+    (http,) = listener.filter_chains
+    assert http.match.application_protocols == ("http/1.0", "http/1.1", "h2c")
+    assert manager_of(listener).route_config_name == PEER_ROUTES
+    assert listener.default_filter_chain is not None
+    assert isinstance(listener.default_filter_chain.network_filter, TcpProxy)
+    assert listener.default_filter_chain.network_filter.cluster == (
+        "outbound|7000||peer.default.svc.cluster.local"
+    )
+
+
+def test_there_the_address_tells_the_service_whatever_the_authority_says(
+    node: MakeNode, world: MakeWorld
+) -> None:
+    rule = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: peer}
+spec: {hosts: [peer], http: [{name: mine, route: [{destination: {host: peer}}]}]}
+"""
+    web = node("web-v1", 1, interception="REDIRECT")
+    made = world((web, node("peer-v1", 2, ports=PEER), node("peer-v2", 3, ports=PEER)), rule)
+    (config,) = [found for found in routes(made, web) if found.name == PEER_ROUTES]
+    (host,) = config.virtual_hosts
+    assert host.domains == ("*",)
+    assert [route.name for route in host.routes] == ["mine"]
+    assert "7000" not in [found.name for found in routes(made, web)]
+
+
+def test_without_interception_requests_for_it_go_through_the_http_proxy(
+    node: MakeNode, world: MakeWorld
+) -> None:
+    web = node("web-v1", 1)
+    made = world((web, node("peer-v1", 2, ports=PEER)))
+    (config,) = routes(made, web)
+    assert "peer:7000" in [domain for host in config.virtual_hosts for domain in host.domains]
+
+
+TO_PEER = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec: {hosts: [web], http: [{route: [{destination: {host: peer, port: {number: 7000}}}]}]}
+"""
+
+
+def test_requests_that_may_go_to_such_a_port_say_what_they_are(node: MakeNode, world: MakeWorld) -> None:
+    web = node("web-v1", 1, interception="REDIRECT")
+    other = node("other-v1", 3, ports=(ServicePort("http", 80, 80),))
+    nodes = (web, node("peer-v1", 2, ports=PEER), other)
+
+    def saying(text: str) -> set[str]:
+        return {
+            listener.name
+            for listener in outbound_listeners(world(nodes, text), web)
+            if any(
+                Alpn() in chain.network_filter.filters
+                for chain in listener.filter_chains
+                if isinstance(chain.network_filter, HttpConnectionManager)
+            )
+        }
+
+    assert saying("") == {"127.70.2.2_7000"}
+    assert saying(TO_PEER) == {"127.70.2.2_7000", "0.0.0.0_9080"}
+
+
+ENTRY = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: x}
+spec: {hosts: [x.example.com], ports: [{number: 9000, name: any, protocol: ""}], resolution: DNS}
+"""
+
+
+def test_a_host_without_an_address_is_told_by_its_authority_and_its_bytes_pass_through(
+    node: MakeNode, world: MakeWorld
+) -> None:
+    web = node("web-v1", 1, interception="REDIRECT")
+    found = {listener.name: listener for listener in outbound_listeners(world((web,), ENTRY), web)}
+    listener = found["0.0.0.0_9000"]
+    assert listener.inspect_http
+    assert manager_of(listener).route_config_name == "9000"
+    assert listener.default_filter_chain is not None
+    assert isinstance(listener.default_filter_chain.network_filter, TcpProxy)
+    assert listener.default_filter_chain.network_filter.cluster == "PassthroughCluster"
+    assert not found["0.0.0.0_9080"].inspect_http

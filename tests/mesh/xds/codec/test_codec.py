@@ -24,6 +24,7 @@ from mesh.model.cluster import (
 )
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Health, Locality, LocalityEndpoints
 from mesh.model.http_filter import (
+    Alpn,
     CorsFilter,
     FaultFilter,
     FileAccessLog,
@@ -253,6 +254,7 @@ http_filter = st.one_of(
     st.builds(PeerMetadata, st.sampled_from(("downstream", "upstream"))),
     st.builds(IstioStats, st.sampled_from(("source", "destination"))),
     st.builds(HeaderToMetadata, word, word, word),
+    st.just(Alpn()),
     st.just(FaultFilter()),
     st.just(CorsFilter()),
     st.just(Router()),
@@ -429,6 +431,16 @@ def test_a_listener_filter_the_model_cannot_hold_is_refused_by_name():
         value, listener_pb2.Listener, lambda m: setattr(m.filter_chains[0].filters[0], "name", "lua")
     )
     with pytest.raises(Rejected, match=r"listener l: network filter 'lua' .* is not supported"):
+        decode(packed)
+
+
+def test_another_filter_state_than_the_alpn_of_requests_is_refused_by_name():
+    value = Listener("l", "a", 1, (FilterChain("c", HttpConnectionManager("s", (Alpn(), Router()), "r")),))
+    packed = encode(value)
+    packed.value = packed.value.replace(b"istio-h2", b"istio-h3")
+    with pytest.raises(
+        Rejected, match=r"http_filters\[0\].typed_config.on_request_headers\[0\].format_string"
+    ):
         decode(packed)
 
 

@@ -1,0 +1,63 @@
+"""Places: an address and port where an application finds one service and no other.
+
+Bytes name no host, so only the address a connection goes to can tell which service it is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mesh.model import names
+from mesh.model.node import Node, ServicePort
+from mesh.pilot.services import Service, is_auto, is_http
+from mesh.pilot.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    address: str
+    service: Service
+    port: ServicePort
+
+    @property
+    def name(self) -> str:
+        """Of its listener."""
+        return names.listener(self.address, self.port.number)
+
+    @property
+    def route_name(self) -> str:
+        """Of its routes, where it has any."""
+        return names.service_route(self.service.host, self.port.number)
+
+
+def places(world: World, node: Node) -> tuple[Place, ...]:
+    """One an address and port that is not HTTP for certain; the first service (by host) keeps it."""
+    if node.interception == "NONE":
+        return ()
+    return world.shared("places", lambda: _distinct(_addressed(world)))
+
+
+def _distinct(found: Iterator[Place]) -> tuple[Place, ...]:
+    by_name: dict[str, Place] = {}
+    for place in found:
+        by_name.setdefault(place.name, place)
+    return tuple(by_name.values())
+
+
+def _addressed(world: World) -> Iterator[Place]:
+    for service in world.services:
+        for port in service.ports:
+            if not is_http(port):
+                yield from (Place(address, service, port) for address in _addresses(service, port))
+
+
+def _addresses(service: Service, port: ServicePort) -> list[str]:
+    """The addresses callers get from DNS: the service's own, else its workloads'."""
+    workloads = {one.node.address for one in service.instances if one.target(port.number) == port.number}
+    return sorted({*service.addresses, *workloads})
+
+
+def has_no_place(service: Service, port: ServicePort) -> bool:
+    """Whether only its name can tell the service, as far as its callers say one."""
+    return is_auto(port) and not service.addresses and service.entry is not None and not service.instances
