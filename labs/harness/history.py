@@ -79,9 +79,9 @@ def read_served(text: str) -> list[Served]:
 
 
 def read_logged(text: str) -> list[Logged]:
-    """Mixer's access log. A last line that is still being written is left for the next reading."""
+    """The requests in mixer's access log; a last line still being written is left for the next reading."""
     whole = text[: text.rfind("\n") + 1]
-    return [_logged(raw) for raw in _objects(whole.splitlines())]
+    return [_logged(raw) for raw in _objects(whole.splitlines()) if raw.get("request_protocol") != "tcp"]
 
 
 def _logged(raw: dict[str, Any]) -> Logged:

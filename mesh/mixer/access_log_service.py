@@ -1,4 +1,5 @@
-"""Envoy's access log service: each sidecar streams what it finished; we decode it and pass it on.
+"""Envoy's access log service: each sidecar streams what it finished, and how its connections go on; we decode
+it and pass it on.
 
 A stream opens with an identifier, which holds the sidecar's node; every message after it is that node's.
 The node must belong to the identity that the call's token proves, so nobody counts in another's name.
@@ -19,7 +20,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.identity import SpiffeId
 from mesh.model.node import Node
+from mesh.model.peer import Peer
 from mesh.xds.codec.access_log import decode_entry
+from mesh.xds.codec.connection_log import decode_connection
 from mesh.xds.errors import Rejected
 
 _log = logging.getLogger("mesh.mixer")
@@ -61,7 +64,8 @@ class AccessLogServicer(als_pb2_grpc.AccessLogServiceServicer):  # type: ignore[
             if node is None:
                 reason = "the first message has no identifier"
                 raise await context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
-            entries = self._decode(message.http_logs.log_entry, node)
+            entries = self._decode(message.http_logs.log_entry, decode_entry, node)
+            entries += self._decode(message.tcp_logs.log_entry, decode_connection, node)
             if entries:
                 self._received.labels(f"{node.name}.{node.namespace}").inc(len(entries))
                 self._put(node, entries)
@@ -77,12 +81,14 @@ class AccessLogServicer(als_pb2_grpc.AccessLogServiceServicer):  # type: ignore[
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, reason)
         return node
 
-    def _decode(self, log_entries: Sequence[Any], node: Node) -> list[AccessLogEntry]:
+    def _decode(
+        self, log_entries: Sequence[Any], decode: Callable[[Any, Peer], AccessLogEntry], node: Node
+    ) -> list[AccessLogEntry]:
         entries = []
         local = node.peer()
         for log_entry in log_entries:
             try:
-                entries.append(decode_entry(log_entry, local))
+                entries.append(decode(log_entry, local))
             except (Rejected, ValueError) as error:
                 self._malformed.inc()
                 _log.warning("%s sent an entry that cannot be read: %s", node.id, error)

@@ -16,7 +16,8 @@ no I/O and no behaviour beyond parsing and formatting their own text forms.
     grpc_status gRPC's status codes
     endpoint    cluster load assignments
     tls         transport contexts and secrets
-    access_log_entry  one finished request, for logs, metrics and mixer
+    access_log_entry  one finished request, or one report of a connection, for logs, metrics and mixer
+    connection_reports  what a report of a connection adds to the counters
     standard_metrics  Istio's metrics: names, labels, and the rule behind each value
     version     of this project
     resources   one proxy's whole configuration

@@ -1,4 +1,5 @@
-"""One request, when it is over: the facts that logs, metrics and mixer are made from.
+"""One request when it is over, or one report of a connection that is only bytes: the facts that logs, metrics
+and mixer are made from.
 
 Our proxy fills one at the end of each exchange; the agent and mixer read the same facts out of Envoy's
 access log stream (``mesh/xds/codec/access_log.py``). Not frozen: it is made once a request, on the hot path.
@@ -12,6 +13,8 @@ from typing import Literal
 from mesh.model.peer import UNKNOWN_PEER, Peer
 
 Reporter = Literal["source", "destination"]
+# Envoy's names of the moments: a request is over; a connection has its upstream, goes on, is over
+AccessLogType = Literal["DownstreamEnd", "TcpUpstreamConnected", "TcpPeriodic", "TcpConnectionEnd"]
 
 
 @dataclass(slots=True)
@@ -20,6 +23,9 @@ class AccessLogEntry:
 
     ``bytes_received`` and ``bytes_sent`` count bodies; the ``*_header_bytes`` count heads.
     ``response_flags`` is the comma-joined short form ("UF,URX") or "-"; ``response_code`` 0: none was sent.
+
+    A connection has no method, path, protocol and authority. All its reports have one ``stream_id``, and
+    their bytes are those since its beginning.
     """
 
     reporter: Reporter
@@ -56,3 +62,5 @@ class AccessLogEntry:
     source: Peer = UNKNOWN_PEER
     destination: Peer = UNKNOWN_PEER
     grpc_status: str = ""
+    access_log_type: AccessLogType = "DownstreamEnd"
+    stream_id: str = ""

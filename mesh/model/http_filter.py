@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mesh.model.access_log_entry import AccessLogType
+
 
 @dataclass(frozen=True, slots=True)
 class PeerMetadata:
@@ -64,9 +66,10 @@ HttpFilter = PeerMetadata | IstioStats | HeaderToMetadata | Alpn | FaultFilter |
 
 @dataclass(frozen=True, slots=True)
 class FileAccessLog:
-    """A text line a request, in Istio's default format."""
+    """A text line a request, in Istio's default format. ``types``: only of these moments; () = of all."""
 
     path: str = "/dev/stdout"
+    types: tuple[AccessLogType, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class GrpcAccessLog:
     tags: tuple[MetadataTag, ...] = ()
     flush_interval_s: float = 0.5
     buffer_bytes: int = 16384
+    types: tuple[AccessLogType, ...] = ()
 
 
 AccessLog = FileAccessLog | GrpcAccessLog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mesh.model.http_filter import AccessLog, HttpFilter
+from mesh.model.http_filter import AccessLog, HttpFilter, IstioStats
 from mesh.model.route import RouteConfiguration
 from mesh.model.tls import DownstreamTls
 
@@ -43,7 +43,12 @@ class HttpConnectionManager:
 
 @dataclass(frozen=True, slots=True)
 class TcpProxy:
-    """Bytes to a cluster, unread: always one, or one of several by weight (then ``cluster`` is "")."""
+    """Bytes to a cluster, unread: always one, or one of several by weight (then ``cluster`` is "").
+
+    A connection is logged at its end; besides that when it has its upstream, and at intervals, if asked for.
+    With ``after_handshake`` the upstream is dialled when the client's TLS handshake is done, and so known who
+    asks; our sidecar never dials before. ``stats`` is Istio's filter before it, which a stock Envoy has not.
+    """
 
     stat_prefix: str
     cluster: str
@@ -51,6 +56,10 @@ class TcpProxy:
     idle_timeout_s: float = 3600.0  # without a byte either way; 0 = none
     max_connection_duration_s: float = 0.0  # 0 = unlimited
     weighted_clusters: tuple[tuple[str, int], ...] = ()  # (name, share of the sum), shares above 0
+    flush_access_log_on_connected: bool = False
+    access_log_flush_interval_s: float = 0.0  # 0 = not at intervals
+    after_handshake: bool = False  # Envoy's upstream_connect_mode ON_DOWNSTREAM_TLS_HANDSHAKE
+    stats: IstioStats | None = None
 
     @property
     def clusters(self) -> tuple[str, ...]:

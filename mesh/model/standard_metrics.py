@@ -8,6 +8,7 @@ reference page "Istio Standard Metrics". Pure: (entry, node that reported it) ->
 from __future__ import annotations
 
 from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.identity import SpiffeId
 from mesh.model.names import (
     BLACK_HOLE_CLUSTER,
     INBOUND_PASSTHROUGH_CLUSTER,
@@ -22,6 +23,10 @@ REQUESTS_TOTAL = "istio_requests_total"
 REQUEST_DURATION = "istio_request_duration_milliseconds"
 REQUEST_BYTES = "istio_request_bytes"
 RESPONSE_BYTES = "istio_response_bytes"
+TCP_SENT_BYTES = "istio_tcp_sent_bytes_total"
+TCP_RECEIVED_BYTES = "istio_tcp_received_bytes_total"
+TCP_OPENED = "istio_tcp_connections_opened_total"
+TCP_CLOSED = "istio_tcp_connections_closed_total"
 BUILD = "istio_build"
 
 HELP = {
@@ -29,6 +34,10 @@ HELP = {
     REQUEST_DURATION: "Duration of requests, in milliseconds.",
     REQUEST_BYTES: "Size of requests on the wire, head and body, in bytes.",
     RESPONSE_BYTES: "Size of responses on the wire, head and body, in bytes.",
+    TCP_SENT_BYTES: "Bytes sent to clients over connections that are only bytes.",
+    TCP_RECEIVED_BYTES: "Bytes received from clients over connections that are only bytes.",
+    TCP_OPENED: "Connections that are only bytes, opened.",
+    TCP_CLOSED: "Connections that are only bytes, closed.",
 }
 
 HTTP_LABELS = (
@@ -58,6 +67,9 @@ HTTP_LABELS = (
     "response_flags",
     "connection_security_policy",
 )
+# a connection has no response
+_OF_RESPONSES = ("response_code", "grpc_response_status")
+TCP_LABELS = tuple(label for label in HTTP_LABELS if label not in _OF_RESPONSES)
 
 # upper bounds of the histograms, alike for milliseconds and bytes; +Inf is implied
 BUCKETS = (
@@ -75,6 +87,16 @@ _SPECIAL_ROUTES = {"block_all": BLACK_HOLE_CLUSTER, "allow_any": PASSTHROUGH_CLU
 
 def http_labels(entry: AccessLogEntry, node: Node) -> tuple[str, ...]:
     """The values of ``HTTP_LABELS``, in that order. The reporter's own side is always its node."""
+    return _values(entry, node, "grpc" if entry.grpc_status else "http")
+
+
+def tcp_labels(entry: AccessLogEntry, node: Node) -> tuple[str, ...]:
+    """The values of ``TCP_LABELS``, in that order."""
+    values = zip(HTTP_LABELS, _values(entry, node, "tcp"), strict=True)
+    return tuple(value for label, value in values if label not in _OF_RESPONSES)
+
+
+def _values(entry: AccessLogEntry, node: Node, protocol: str) -> tuple[str, ...]:
     at_source = entry.reporter == "source"
     source = node.peer() if at_source else entry.source
     destination = entry.destination if at_source else node.peer()
@@ -84,13 +106,13 @@ def http_labels(entry: AccessLogEntry, node: Node) -> tuple[str, ...]:
         source.workload,
         source.canonical_service,
         source.canonical_revision,
-        source.namespace,
+        _namespace(source, entry.source_principal),
         entry.source_principal,
         source.app,
         source.version,
         source.cluster,
         destination.workload,
-        destination.namespace,
+        _namespace(destination, entry.destination_principal),
         entry.destination_principal,
         destination.app,
         destination.version,
@@ -100,7 +122,7 @@ def http_labels(entry: AccessLogEntry, node: Node) -> tuple[str, ...]:
         name,
         namespace,
         destination.cluster,
-        "grpc" if entry.grpc_status else "http",
+        protocol,
         str(entry.response_code),
         entry.grpc_status or "",
         entry.response_flags or "-",
@@ -110,6 +132,16 @@ def http_labels(entry: AccessLogEntry, node: Node) -> tuple[str, ...]:
     return tuple(
         value[:MAX_VALUE] or ("" if place == may_be_empty else UNKNOWN) for place, value in enumerate(values)
     )
+
+
+def _namespace(peer: Peer, principal: str) -> str:
+    """Who says nothing of itself may still have shown a certificate (Istio's fallback)."""
+    if peer.namespace != UNKNOWN or not principal:
+        return peer.namespace
+    try:
+        return SpiffeId.parse(principal).namespace
+    except ValueError:
+        return UNKNOWN
 
 
 def destination_service(entry: AccessLogEntry, node: Node, destination: Peer) -> tuple[str, str, str]:
@@ -148,10 +180,10 @@ def connection_security_policy(entry: AccessLogEntry) -> str:
     return "mutual_tls" if entry.tls_version and entry.source_principal else "none"
 
 
-def overflow_labels(entry: AccessLogEntry) -> tuple[str, ...]:
+def overflow_labels(entry: AccessLogEntry, labels: tuple[str, ...] = HTTP_LABELS) -> tuple[str, ...]:
     """The one series everything goes to when there are too many: only reporter and code are kept."""
     kept = {"reporter": str(entry.reporter), "response_code": str(entry.response_code)}
-    return tuple(kept.get(label, OVERFLOW) for label in HTTP_LABELS)
+    return tuple(kept.get(label, OVERFLOW) for label in labels)
 
 
 def duration_ms(entry: AccessLogEntry) -> float:

@@ -64,6 +64,7 @@
     tcp_proxy        connections that are only bytes
     relay            bytes there and back
     access_record    a finished exchange as an entry
+    connection_record  ... and a connection that is only bytes
     sinks            where entries go:
     access_log       ... Istio's line in a file
     als              ... Envoy's access log service

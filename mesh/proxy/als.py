@@ -20,6 +20,7 @@ from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
 from mesh.proxy.stats import Stats
 from mesh.xds.codec.access_log_batch import STREAM_METHOD, BatchEncoder, stream_identifier
+from mesh.xds.codec.connection_log import ConnectionBatchEncoder
 
 MAX_ENTRIES = 8192  # about 10 MB: 8 s at 1000 requests a second
 ENTRY_BYTES = 512  # of a typical encoded entry; turns Envoy's buffer_size_bytes into a count
@@ -31,7 +32,10 @@ _log = logging.getLogger("mesh.proxy.als")
 
 
 class AccessLogService:
-    """One stream of one log; ``open_channel`` is called for each connection, and must not block."""
+    """One stream of one log; ``open_channel`` is called for each connection, and must not block.
+
+    Requests and connections are two logs, as they are in Envoy: ``encoder`` says which this one is.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class AccessLogService:
         flush_interval_s: float = 0.5,
         buffer_bytes: int = 16384,
         max_entries: int = MAX_ENTRIES,
+        encoder: BatchEncoder | ConnectionBatchEncoder | None = None,
     ) -> None:
         self._node = node
         self._open_channel = open_channel
@@ -54,7 +59,7 @@ class AccessLogService:
         self._max_entries = max_entries
         self._entries: deque[AccessLogEntry] = deque()
         self._due = asyncio.Event()
-        self._encoder = BatchEncoder()
+        self._encoder = encoder or BatchEncoder()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 

@@ -8,7 +8,7 @@ nothing has changed. Parts that did not change keep their pools, sockets, connec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from mesh.model.cluster import Cluster
@@ -19,6 +19,7 @@ from mesh.model.resources import Resources
 from mesh.model.route import RouteConfiguration
 from mesh.proxy.chain import Handler, RuntimeChain
 from mesh.proxy.cluster import RuntimeCluster
+from mesh.proxy.connection_record import MakeSink, Reports
 from mesh.proxy.http_manager import HttpManager, Sink
 from mesh.proxy.listener import Address, RuntimeListener
 from mesh.proxy.route import RouteTable
@@ -26,8 +27,6 @@ from mesh.proxy.tcp_proxy import TcpHandler
 from mesh.proxy.worker import Worker
 from mesh.xds.errors import Rejected
 
-# what an access log or the stats filter becomes; None for one that this proxy does not write
-MakeSink = Callable[[AccessLog | IstioStats], Sink | None]
 Chains = dict[str, RuntimeChain]
 
 
@@ -40,11 +39,18 @@ class _Changed(NamedTuple):
 
 
 class DynamicConfig:
-    """``resources`` is what is in force. ``make_sink`` raises Rejected for a log that cannot be written."""
+    """``resources`` is what is in force. Both makers of sinks raise Rejected for a log that cannot be
+    written; ``make_connection_sink`` is for connections that are only bytes (None: as for requests)."""
 
-    def __init__(self, worker: Worker, make_sink: MakeSink = lambda _: None) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        make_sink: MakeSink = lambda _: None,
+        make_connection_sink: MakeSink | None = None,
+    ) -> None:
         self.worker = worker
         self._make_sink = make_sink
+        self._make_connection_sink = make_connection_sink or make_sink
         self.resources = Resources()
         self.listeners: dict[str, RuntimeListener] = {}
         self._by_address: dict[Address, RuntimeListener] = {}
@@ -117,16 +123,21 @@ class DynamicConfig:
 
     def _make_handler(self, chain: FilterChain, listener: Listener) -> Handler:
         model = chain.network_filter
-        sources: list[AccessLog | IstioStats] = [*model.access_logs]
-        if isinstance(model, HttpConnectionManager):
-            sources += [entry for entry in model.filters if isinstance(entry, IstioStats)]
         try:
-            sinks = tuple(sink for sink in map(self._make_sink, sources) if sink is not None)
             if isinstance(model, TcpProxy):
-                return TcpHandler(model, self.worker, sinks)
-            return HttpManager(model, listener.direction, self.worker, sinks)
+                reports = Reports(model, self._make_connection_sink)
+                return TcpHandler(model, listener.direction, self.worker, reports)
+            return HttpManager(model, listener.direction, self.worker, self._request_sinks(model))
         except Rejected as rejected:
             raise Rejected(f"listener {listener.name}: {chain.name}: {rejected}") from None
+
+    def _request_sinks(self, model: HttpConnectionManager) -> tuple[Sink, ...]:
+        """A request is reported once, at its end."""
+        sources: list[AccessLog | IstioStats] = [
+            log for log in model.access_logs if not log.types or "DownstreamEnd" in log.types
+        ]
+        sources += [entry for entry in model.filters if isinstance(entry, IstioStats)]
+        return tuple(sink for sink in map(self._make_sink, sources) if sink is not None)
 
     # swapping in
 

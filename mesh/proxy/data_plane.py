@@ -51,7 +51,7 @@ class DataPlane:
         self._istio_stats = IstioStats(node)
         open_channel = partial(control_plane.open_channel, bootstrap)
         self._sinks = Sinks(node, self.worker, self._istio_stats, bootstrap.access_log, open_channel)
-        self.config = DynamicConfig(self.worker, self._sinks.make)
+        self.config = DynamicConfig(self.worker, self._sinks.make, self._sinks.make_for_connections)
         self._drain_duration_s = bootstrap.drain_duration_s
         self._look_due_s = 0.0
         self._keeping = False

@@ -4,7 +4,7 @@ with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 
 from mesh.model.standard_metrics import (
@@ -15,11 +15,22 @@ from mesh.model.standard_metrics import (
     REQUEST_DURATION,
     REQUESTS_TOTAL,
     RESPONSE_BYTES,
+    TCP_CLOSED,
+    TCP_LABELS,
+    TCP_OPENED,
+    TCP_RECEIVED_BYTES,
+    TCP_SENT_BYTES,
 )
-from mesh.proxy.istio_stats import IstioStats, Series
+from mesh.proxy.istio_stats import ConnectionSeries, IstioStats, Series
 
 _BOUNDS = (*(f"{bound:.15g}" for bound in BUCKETS), "+Inf")
-# requests counted under the label value "overflow", because there were too many label sets; our own
+_OF_CONNECTIONS = (
+    (TCP_SENT_BYTES, "sent"),
+    (TCP_RECEIVED_BYTES, "received"),
+    (TCP_OPENED, "opened"),
+    (TCP_CLOSED, "closed"),
+)
+# what was counted under the label value "overflow", because there were too many label sets; our own
 OVERFLOWED = "mesh_istio_stats_overflow_total"
 
 
@@ -49,10 +60,18 @@ def prometheus(stats: IstioStats, tag: str) -> str:
     parts.append(f"# TYPE {RESPONSE_BYTES} histogram\n")
     for labels, series in known:
         parts.extend(_histogram(RESPONSE_BYTES, labels, series.response, series.response_sum))
+    parts.extend(_connections(stats.connections.values()))
     build = labels_text({"component": "proxy", "tag": tag})
     parts.append(f"# TYPE {BUILD} gauge\n{BUILD}{build} 1\n")
     parts.append(f"# TYPE {OVERFLOWED} counter\n{OVERFLOWED} {stats.overflowed}\n")
     return "".join(parts)
+
+
+def _connections(known: Collection[ConnectionSeries]) -> Iterable[str]:
+    labelled = [(labels_text(dict(zip(TCP_LABELS, series.labels, strict=True))), series) for series in known]
+    for name, attribute in _OF_CONNECTIONS:
+        yield f"# TYPE {name} counter\n"
+        yield from (f"{name}{labels} {getattr(series, attribute)}\n" for labels, series in labelled)
 
 
 def _inner(series: Series) -> str:

@@ -1,11 +1,14 @@
 """Istio's standard metrics in the sidecar: counted at the end of every request, so made to be cheap.
 
-Two maps. ``_fast`` goes from the few facts that tell one label set from another to its series; its key is a
-tuple of strings that exist already, and of the peers' ids (a series keeps its peers alive, so an id means one
-peer). A miss there computes the 25 labels and looks in ``series``, which says what there is to report.
+Two maps for requests. ``_fast`` goes from the few facts that tell one label set from another to its series;
+its key is a tuple of strings that exist already, and of the peers' ids (a series keeps its peers alive, so an
+id means one peer). A miss there computes the 25 labels and looks in ``series``, which says what there is to
+report.
 
-Bounds: at most ``MAX_SERIES`` label sets, then everything new is counted in Istio's labels with the value
-``overflow`` (and in ``overflowed``); ``_fast`` is emptied when it grows past ``MAX_FAST``.
+Connections that are only bytes are few beside requests: ``connections`` has the series of each label set.
+
+Bounds: at most ``MAX_SERIES`` label sets of each kind, then everything new is counted in Istio's labels with
+the value ``overflow`` (and in ``overflowed``); ``_fast`` is emptied when it grows past ``MAX_FAST``.
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.connection_reports import ConnectionReports
 from mesh.model.node import Node
-from mesh.model.standard_metrics import BUCKETS, http_labels, overflow_labels
+from mesh.model.standard_metrics import BUCKETS, TCP_LABELS, http_labels, overflow_labels, tcp_labels
 
 # A series takes about 1.5 kB: the bounds are 3 MB of series and 2 MB of keys at the worst.
 MAX_SERIES = 2048
@@ -65,16 +69,38 @@ class Series:
         return sum(self.duration)
 
 
+class ConnectionSeries:
+    """One label set's connections that are only bytes."""
+
+    __slots__ = ("closed", "labels", "opened", "received", "sent")
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+        self.clear()
+
+    def clear(self) -> None:
+        self.opened = self.closed = self.received = self.sent = 0
+
+    def add(self, more: ConnectionSeries) -> None:
+        self.opened += more.opened
+        self.closed += more.closed
+        self.received += more.received
+        self.sent += more.sent
+
+
 class IstioStats:
-    """``record`` each finished request; ``series`` is what a scrape reads."""
+    """``record`` each finished request, ``record_connection`` each report of a connection; ``series`` and
+    ``connections`` are what a scrape reads."""
 
     def __init__(self, node: Node, max_series: int = MAX_SERIES) -> None:
         self.node = node
         self.series: dict[tuple[str, ...], Series] = {}
-        self.overflowed = 0  # requests that fell into the overflow series
+        self.connections: dict[tuple[str, ...], ConnectionSeries] = {}
+        self.overflowed = 0  # requests and connections that fell into an overflow series
         self._max_series = max_series
         self._fast: dict[_Key, Series] = {}
         self._peers: dict[int, object] = {}  # what the ids in _fast's keys stand for
+        self._reports: ConnectionReports[ConnectionSeries] = ConnectionReports()
 
     def record(self, entry: AccessLogEntry) -> None:
         key = (
@@ -104,18 +130,35 @@ class IstioStats:
         series.response[bisect_left(_BUCKETS, size)] += 1
         series.response_sum += size
 
+    def record_connection(self, entry: AccessLogEntry) -> None:
+        growth = self._reports.take(entry, lambda: self._find_connections(entry))
+        series = growth.series
+        series.opened += growth.opened
+        series.closed += growth.closed
+        series.received += growth.received
+        series.sent += growth.sent
+
+    def _find_connections(self, entry: AccessLogEntry) -> ConnectionSeries:
+        labels = tcp_labels(entry, self.node)
+        if labels not in self.connections and len(self.connections) >= self._max_series:
+            self.overflowed += 1
+            labels = overflow_labels(entry, TCP_LABELS)
+        return self.connections.setdefault(labels, ConnectionSeries(labels))
+
     def add(self, more: IstioStats) -> None:
         """Another worker's numbers."""
         for labels, series in more.series.items():
-            if labels not in self.series:
-                self.series[labels] = Series(labels)
-            self.series[labels].add(series)
+            self.series.setdefault(labels, Series(labels)).add(series)
+        for labels, connections in more.connections.items():
+            self.connections.setdefault(labels, ConnectionSeries(labels)).add(connections)
         self.overflowed += more.overflowed
 
     def reset(self) -> None:
         """Envoy's /reset_counters: the numbers go, the series stay."""
         for series in self.series.values():
             series.clear()
+        for connections in self.connections.values():
+            connections.clear()
         self.overflowed = 0
 
     def _find(self, key: _Key, entry: AccessLogEntry) -> Series:

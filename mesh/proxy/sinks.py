@@ -1,4 +1,4 @@
-"""Where finished exchanges are reported: log files, mixer's access log service, Istio's metrics.
+"""Where exchanges and connections are reported: log files, mixer's access log service, Istio's metrics.
 
 One writer for each destination, kept for as long as the process lives: listeners that come and go with the
 configuration share them.
@@ -17,6 +17,8 @@ from mesh.proxy.als import AccessLogService
 from mesh.proxy.http_manager import Sink
 from mesh.proxy.istio_stats import IstioStats as IstioCounters
 from mesh.proxy.worker import Worker
+from mesh.xds.codec.access_log_batch import BatchEncoder
+from mesh.xds.codec.connection_log import ConnectionBatchEncoder
 from mesh.xds.errors import Rejected
 
 DEFAULT_PATH = "/dev/stdout"  # what pilot says; the bootstrap says where that is for this sidecar
@@ -39,17 +41,27 @@ class Sinks:
         self._access_log = access_log
         self._open_channel = open_channel
         self._files: dict[str, AccessLogFile] = {}
-        self._services: dict[tuple[str, float, int], AccessLogService] = {}
+        self._services: dict[tuple[str, float, int, bool], AccessLogService] = {}
 
     def make(self, source: AccessLog | IstioStats) -> Sink:
-        """Raises Rejected for a log that cannot be written."""
+        """For requests. Raises Rejected for a log that cannot be written."""
         match source:
             case IstioStats():
                 return self._counters.record
             case FileAccessLog():
                 return self._file(source).write
             case GrpcAccessLog():
-                return self._service(source).add
+                return self._service(source, of_connections=False).add
+
+    def make_for_connections(self, source: AccessLog | IstioStats) -> Sink:
+        """For those that are only bytes. Raises Rejected."""
+        match source:
+            case IstioStats():
+                return self._counters.record_connection
+            case FileAccessLog():
+                return self._file(source).write
+            case GrpcAccessLog():
+                return self._service(source, of_connections=True).add
 
     def _file(self, log: FileAccessLog) -> AccessLogFile:
         path = self._access_log if log.path == DEFAULT_PATH else log.path
@@ -60,10 +72,10 @@ class Sinks:
                 raise Rejected(f"access log {path}: {error.strerror}") from None
         return self._files[path]
 
-    def _service(self, log: GrpcAccessLog) -> AccessLogService:
+    def _service(self, log: GrpcAccessLog, *, of_connections: bool) -> AccessLogService:
         if log.cluster != CONTROL_PLANE_CLUSTER:
             raise Rejected(f"access log {log.log_name}: no gRPC service behind cluster {log.cluster}")
-        key = (log.log_name, log.flush_interval_s, log.buffer_bytes)
+        key = (log.log_name, log.flush_interval_s, log.buffer_bytes, of_connections)
         if key not in self._services:
             service = self._services[key] = AccessLogService(
                 self._node,
@@ -72,6 +84,7 @@ class Sinks:
                 log_name=log.log_name,
                 flush_interval_s=log.flush_interval_s,
                 buffer_bytes=log.buffer_bytes,
+                encoder=ConnectionBatchEncoder() if of_connections else BatchEncoder(),
             )
             self._worker.spawn(service.start(), f"access log {log.log_name}")
         return self._services[key]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from mesh.model.access_log_entry import AccessLogEntry
-from mesh.model.listener import TcpProxy
-from mesh.proxy.connection_info import ConnectionInfo
+from mesh.model.access_log_entry import AccessLogType, Reporter
+from mesh.model.listener import Direction, TcpProxy
+from mesh.proxy.connection_info import ConnectionInfo, address_text
+from mesh.proxy.connection_record import Reports, Sink, make_entry
 from mesh.proxy.dial import DialError, connect
 from mesh.proxy.failure import NO_CLUSTER, NO_HEALTHY_UPSTREAM, OVERFLOW, Failure
 from mesh.proxy.relay import Half
@@ -22,16 +22,17 @@ if TYPE_CHECKING:
     from mesh.proxy.chain import RuntimeChain
     from mesh.proxy.cluster import Host, RuntimeCluster
 
-Sink = Callable[[AccessLogEntry], None]
-
 
 class TcpHandler:
-    """What the connections of one TCP proxy filter share."""
+    """What the connections of a TCP proxy filter share; ``reporter`` is the side this listener stands on."""
 
-    def __init__(self, model: TcpProxy, worker: Worker, sinks: tuple[Sink, ...]) -> None:
+    def __init__(self, model: TcpProxy, direction: Direction, worker: Worker, reports: Reports) -> None:
         self.model = model
         self.worker = worker
-        self.sinks = sinks
+        self.reports = reports
+        self.reporter: Reporter = "destination" if direction == "INBOUND" else "source"
+        if model.stats is not None:
+            self.reporter = model.stats.reporter
         prefix = f"tcp.{model.stat_prefix}.downstream_"
         self.cx_total = worker.stats.counter(prefix + "cx_total")
         self.cx_no_route = worker.stats.counter(prefix + "cx_no_route")
@@ -74,6 +75,9 @@ class TcpConnection(Half):
         self.start_time = time.time()
         self.flags = "-"
         self.transport_reason = ""
+        self.stream_id = ""  # of its reports
+        self.upstream_principal = self.upstream_local = ""
+        self._report_timer: Timer | None = None
         self._other: _UpstreamHalf | None = None
         self._dial: asyncio.Task[None] | None = None
         self._counted = False
@@ -112,9 +116,12 @@ class TcpConnection(Half):
         if host.monitor is not None:
             host.monitor.answered(200)  # a connection is all that TCP can say
         self._other = other
+        self.upstream_principal = other.principal
+        self.upstream_local = address_text(other.transport.get_extra_info("sockname"))
         if self.transport.is_closing():
             other.transport.abort()
             return
+        self._report_upstream()
         self.join(other)
         other.join(self)
         lifetime_s = self.handler.model.max_connection_duration_s
@@ -137,45 +144,43 @@ class TcpConnection(Half):
         cluster.stats.cx_active.value += change
         host.active += change
 
+    @property
+    def bytes_sent(self) -> int:
+        return self._other.bytes_received if self._other is not None else 0
+
+    def _report_upstream(self) -> None:
+        """There is an upstream; more reports follow while the connection lasts."""
+        reports = self.handler.reports
+        if reports.connected:
+            self._report("TcpUpstreamConnected", reports.connected)
+        if reports.periodic and reports.interval_s:
+            self._report_timer = self.handler.worker.timers.after(reports.interval_s, self._report_again)
+
+    def _report_again(self) -> None:
+        reports = self.handler.reports
+        self._report("TcpPeriodic", reports.periodic)
+        self._report_timer = self.handler.worker.timers.after(reports.interval_s, self._report_again)
+
+    def _report(self, moment: AccessLogType, sinks: tuple[Sink, ...]) -> None:
+        self.stream_id = self.stream_id or self.handler.worker.request_id().decode()
+        entry = make_entry(self, moment)
+        for sink in sinks:
+            sink(entry)
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.chain.leave(self)
+        self.chain.live.discard(self)
         if self._dial is not None:
             self._dial.cancel()
-        if self._expiry is not None:
-            self._expiry.callback = None
+        for timer in (self._expiry, self._report_timer):
+            if timer is not None:
+                timer.callback = None
         if self._counted and self.cluster is not None and self.host is not None:
             self._count(self.cluster, self.host, -1)
-        sent = self._other.bytes_received if self._other is not None else 0
         self.handler.cx_rx_bytes.value += self.bytes_received
-        self.handler.cx_tx_bytes.value += sent
-        for sink in self.handler.sinks:
-            sink(self._entry(sent))
-
-    def _entry(self, sent: int) -> AccessLogEntry:
-        info = self.info
-        return AccessLogEntry(
-            reporter="source",
-            start_time=self.start_time,
-            duration_s=time.monotonic() - self.started,
-            method="",
-            path="",
-            protocol="",
-            authority="",
-            response_code=0,
-            response_flags=self.flags,
-            upstream_transport_failure_reason=self.transport_reason,
-            bytes_received=self.bytes_received,
-            bytes_sent=sent,
-            upstream_host=self.host.text if self.host is not None else "",
-            upstream_cluster=self.cluster_name,
-            downstream_local_address=info.local_text,
-            downstream_remote_address=info.remote_text,
-            requested_server_name=info.server_name,
-            tls_version=info.tls_version,
-            source_principal=info.peer_principal,
-            destination_principal=info.local_principal,
-        )
+        self.handler.cx_tx_bytes.value += self.bytes_sent
+        if self.handler.reports.end:
+            self._report("TcpConnectionEnd", self.handler.reports.end)
 
     def adopt(self, chain: RuntimeChain, handler: TcpHandler) -> None:
         """Go on under a new configuration of the same meaning."""
@@ -191,7 +196,7 @@ class TcpConnection(Half):
     def close_idle(self, now: float) -> None:
         """A stream may be silent for as long as the filter says, in both directions."""
         idle_timeout_s = self.handler.model.idle_timeout_s
-        both = self.bytes_received + (self._other.bytes_received if self._other is not None else 0)
+        both = self.bytes_received + self.bytes_sent
         if both != self._seen[0]:
             self._seen = (both, now)
         elif idle_timeout_s and now - self._seen[1] >= idle_timeout_s:

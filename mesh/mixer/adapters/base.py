@@ -27,7 +27,10 @@ class AdapterContext:
 
 class Adapter(Protocol):
     def handle(self, node: Node, entries: Sequence[AccessLogEntry]) -> None:
-        """Take requests that ``node`` reports. What is raised is counted and logged; the entries are lost."""
+        """Take what ``node`` reports: requests, and the reports of connections (``access_log_type`` tells).
+
+        What is raised is counted and logged; the entries are lost.
+        """
 
     def close(self) -> None:
         """No more will come: write what is buffered, free what is held."""

@@ -1,4 +1,4 @@
-"""Every finished request of the mesh as one line of JSON.
+"""Every finished request of the mesh, and every finished connection that is only bytes, as one line of JSON.
 
 Keys are those of Istio's JSON access log, then ``proxy`` (who reported it) and the labels of Istio's
 standard metrics. The file is rotated by size: ``access_log.jsonl`` is being written, ``.1`` is the one
@@ -16,16 +16,20 @@ from typing import Any, TextIO
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
-from mesh.model.standard_metrics import HTTP_LABELS, http_labels
+from mesh.model.standard_metrics import HTTP_LABELS, TCP_LABELS, http_labels, tcp_labels
 
 MAX_BYTES = 64 * 1024 * 1024  # a line is about 1.5 kB
 KEPT = 3  # rotated files beside the one being written
 
 
 def record(node: Node, entry: AccessLogEntry) -> dict[str, Any]:
-    """One request as the line's object; what is not known is null, durations are whole milliseconds."""
+    """One request or connection as the line's object; what is not known is null, durations are whole
+    milliseconds."""
     service_time = entry.upstream_service_time_s
-    labels = dict(zip(HTTP_LABELS, http_labels(entry, node), strict=True))
+    if entry.access_log_type == "DownstreamEnd":
+        labels = dict(zip(HTTP_LABELS, http_labels(entry, node), strict=True))
+    else:
+        labels = dict(zip(TCP_LABELS, tcp_labels(entry, node), strict=True))
     return labels | {
         "start_time": start_time(entry.start_time),
         "route_name": entry.route_name or None,
@@ -74,7 +78,8 @@ class JsonLines:
         self._file = self._open()
 
     def handle(self, node: Node, entries: Sequence[AccessLogEntry]) -> None:
-        lines = [json.dumps(record(node, entry), separators=(",", ":")) + "\n" for entry in entries]
+        over = [entry for entry in entries if entry.access_log_type in ("DownstreamEnd", "TcpConnectionEnd")]
+        lines = [json.dumps(record(node, entry), separators=(",", ":")) + "\n" for entry in over]
         if self._file.tell() >= self._max_bytes:
             self._rotate()
         self._file.write("".join(lines))

@@ -8,10 +8,12 @@ number by number. At most ``MAX_SERIES`` label sets, then new ones are counted u
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.connection_reports import ConnectionReports
 from mesh.model.node import Node
 from mesh.model.standard_metrics import (
     BUCKETS,
@@ -21,11 +23,17 @@ from mesh.model.standard_metrics import (
     REQUEST_DURATION,
     REQUESTS_TOTAL,
     RESPONSE_BYTES,
+    TCP_CLOSED,
+    TCP_LABELS,
+    TCP_OPENED,
+    TCP_RECEIVED_BYTES,
+    TCP_SENT_BYTES,
     duration_ms,
     http_labels,
     overflow_labels,
     request_bytes,
     response_bytes,
+    tcp_labels,
 )
 
 MAX_SERIES = 20_000  # about 15 kB each in prometheus_client, whose buckets are objects: 300 MB at the worst
@@ -41,9 +49,18 @@ class Prometheus:
         self._request = _histogram(REQUEST_BYTES, registry)
         self._response = _histogram(RESPONSE_BYTES, registry)
         self._series: dict[tuple[str, ...], tuple[Counter, Histogram, Histogram, Histogram]] = {}
+        self._opened, self._closed, self._received, self._sent = (
+            Counter(name, HELP[name], TCP_LABELS, registry=registry)
+            for name in (TCP_OPENED, TCP_CLOSED, TCP_RECEIVED_BYTES, TCP_SENT_BYTES)
+        )
+        self._connections: dict[tuple[str, ...], tuple[Counter, Counter, Counter, Counter]] = {}
+        self._reports: ConnectionReports[tuple[Counter, Counter, Counter, Counter]] = ConnectionReports()
 
     def handle(self, node: Node, entries: Sequence[AccessLogEntry]) -> None:
         for entry in entries:
+            if entry.access_log_type != "DownstreamEnd":
+                self._count_connection(entry, node)
+                continue
             requests, duration, request, response = self._children(entry, node)
             requests.inc()
             duration.observe(duration_ms(entry))
@@ -65,6 +82,29 @@ class Prometheus:
                 self._duration.labels(*labels),
                 self._request.labels(*labels),
                 self._response.labels(*labels),
+            )
+        return found
+
+    def _count_connection(self, entry: AccessLogEntry, node: Node) -> None:
+        growth = self._reports.take(entry, partial(self._of_connection, entry, node))
+        opened, closed, received, sent = growth.series
+        opened.inc(growth.opened)
+        closed.inc(growth.closed)
+        received.inc(growth.received)
+        sent.inc(growth.sent)
+
+    def _of_connection(self, entry: AccessLogEntry, node: Node) -> tuple[Counter, Counter, Counter, Counter]:
+        labels = tcp_labels(entry, node)
+        found = self._connections.get(labels)
+        if found is None and len(self._connections) >= self._max_series:
+            labels = overflow_labels(entry, TCP_LABELS)
+            found = self._connections.get(labels)
+        if found is None:
+            found = self._connections[labels] = (
+                self._opened.labels(*labels),
+                self._closed.labels(*labels),
+                self._received.labels(*labels),
+                self._sent.labels(*labels),
             )
         return found
 

@@ -8,7 +8,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mesh.model import names
+from mesh.model.access_log_entry import Reporter
 from mesh.model.http_filter import (
     DESTINATION_PEER_TAG,
     REPORTER_TAG,
@@ -26,6 +29,7 @@ from mesh.model.http_filter import (
     PeerMetadata,
     Router,
 )
+from mesh.model.listener import TcpProxy
 from mesh.model.node import Engine, Node
 from mesh.model.route import NO_MUTATION, HeaderMutation
 from mesh.xds.codec.peer import encode_peer
@@ -64,8 +68,8 @@ INTERNAL_NETWORKS = ("10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/
 # What a client may go on in by Upgrade, as in Istio.
 UPGRADES = ("websocket",)
 
-# A line a connection when it ends. Mixer is told of requests only.
-TCP_ACCESS_LOGS: tuple[AccessLog, ...] = (FileAccessLog(),)
+# How often a connection that is only bytes is reported while it lasts (Istio's tcp_reporting_duration).
+TCP_REPORTING_S = 5.0
 
 
 def inbound_filters(node: Node) -> tuple[HttpFilter, ...]:
@@ -89,6 +93,28 @@ def outbound_access_logs(node: Node) -> tuple[AccessLog, ...]:
     return _access_logs(node, _OUTBOUND_TAGS)
 
 
+def inbound_tcp(node: Node, cluster: str) -> TcpProxy:
+    """Nothing in bytes says who sends them: the source is known by its certificate alone."""
+    return replace(_tcp(node, cluster, "destination", _INBOUND_TAGS[:1]), after_handshake=True)
+
+
+def outbound_tcp(node: Node, cluster: str) -> TcpProxy:
+    return _tcp(node, cluster, "source", _OUTBOUND_TAGS)
+
+
+def _tcp(node: Node, cluster: str, reporter: Reporter, tags: tuple[MetadataTag, ...]) -> TcpProxy:
+    """Bytes to the cluster; a line a connection when it ends, and its reports for metrics and mixer."""
+    line = FileAccessLog(types=("TcpConnectionEnd",))
+    return TcpProxy(
+        cluster,
+        cluster,
+        (line, _service_log(node, tags)),
+        flush_access_log_on_connected=True,
+        access_log_flush_interval_s=TCP_REPORTING_S,
+        stats=IstioStats(reporter) if node.engine == "python" else None,
+    )
+
+
 def inbound_request_headers(node: Node) -> HeaderMutation:
     """What the application must not see of the metadata exchange."""
     if node.engine == "python":
@@ -104,5 +130,9 @@ def outbound_request_headers(node: Node) -> HeaderMutation:
 
 
 def _access_logs(node: Node, tags: tuple[MetadataTag, ...]) -> tuple[AccessLog, ...]:
+    return FileAccessLog(), _service_log(node, tags)
+
+
+def _service_log(node: Node, tags: tuple[MetadataTag, ...]) -> GrpcAccessLog:
     cluster = names.CONTROL_PLANE_CLUSTER if node.engine == "python" else names.AGENT_CLUSTER
-    return FileAccessLog(), GrpcAccessLog("mixer", cluster, tags)
+    return GrpcAccessLog("mixer", cluster, tags)

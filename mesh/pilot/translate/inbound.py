@@ -19,7 +19,6 @@ from mesh.model.listener import (
     HttpConnectionManager,
     Listener,
     NetworkFilter,
-    TcpProxy,
 )
 from mesh.model.node import Node, ServicePort
 from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster
@@ -76,9 +75,9 @@ def _port_listener(world: World, node: Node, port: InboundPort) -> Listener:
 
 
 def _virtual_inbound(world: World, node: Node) -> Listener:
-    default = _passthrough("virtualInbound", FilterChainMatch())
+    default = _passthrough(node, "virtualInbound", FilterChainMatch())
     mode = mtls_mode(world.config.peer_authentications, node)
-    chains = [_loop_guard()]
+    chains = [_loop_guard(node)]
     ports = inbound_ports(world, node)
     sniffed = tuple(port.number for port in ports if is_auto(port.port))
     for port in ports:
@@ -86,7 +85,7 @@ def _virtual_inbound(world: World, node: Node) -> Listener:
         if mode != "STRICT":
             chains += _refuse_the_rest(world, node, port)
     if mode != "DISABLE":
-        chains.append(_passthrough_mtls(mode))
+        chains.append(_passthrough_mtls(node, mode))
     return Listener(
         names.VIRTUAL_INBOUND,
         ANY_ADDRESS,
@@ -109,7 +108,7 @@ def _mode(world: World, node: Node, port: InboundPort) -> Mode:
 
 def _chains(world: World, node: Node, port: InboundPort, match_port: int | None) -> Iterator[FilterChain]:
     for kind in chain_kinds(port.port, _mode(world, node, port)):
-        network_filter = _manager(world, node, port) if kind.http else _tcp(port)
+        network_filter = _manager(world, node, port) if kind.http else _tcp(node, port)
         match = FilterChainMatch(match_port, kind.transport, application_protocols=kind.protocols)
         yield FilterChain(_chain_name(node, port, kind.name), network_filter, match, kind.tls)
 
@@ -142,9 +141,8 @@ def _routes(world: World, node: Node, port: InboundPort) -> RouteConfiguration:
     return RouteConfiguration(names.inbound_route(port.number), (host,), request_headers=headers)
 
 
-def _tcp(port: InboundPort) -> NetworkFilter:
-    cluster = names.inbound_cluster(port.number)
-    return TcpProxy(cluster, cluster, filters.TCP_ACCESS_LOGS)
+def _tcp(node: Node, port: InboundPort) -> NetworkFilter:
+    return filters.inbound_tcp(node, names.inbound_cluster(port.number))
 
 
 def _chain_name(node: Node, port: InboundPort, kind: str) -> str:
@@ -152,10 +150,10 @@ def _chain_name(node: Node, port: InboundPort, kind: str) -> str:
     return f"{address}_{port.number}_{kind}"
 
 
-def _loop_guard() -> FilterChain:
+def _loop_guard(node: Node) -> FilterChain:
     """A connection to the sidecar's own port would be passed through to itself for ever."""
     match = FilterChainMatch(names.INBOUND_PORT)
-    return FilterChain("virtualInbound-blackhole", _proxy_to(names.BLACK_HOLE_CLUSTER), match)
+    return FilterChain("virtualInbound-blackhole", filters.inbound_tcp(node, names.BLACK_HOLE_CLUSTER), match)
 
 
 def _refuse_the_rest(world: World, node: Node, port: InboundPort) -> Iterator[FilterChain]:
@@ -168,19 +166,17 @@ def _refuse_the_rest(world: World, node: Node, port: InboundPort) -> Iterator[Fi
         for transport in refused_transports(port.port):
             name = _chain_name(node, port, f"refused_{transport}")
             match = FilterChainMatch(port.number, transport)
-            yield FilterChain(name, _proxy_to(names.BLACK_HOLE_CLUSTER), match)
+            yield FilterChain(name, filters.inbound_tcp(node, names.BLACK_HOLE_CLUSTER), match)
 
 
-def _passthrough_mtls(mode: Mode) -> FilterChain:
+def _passthrough_mtls(node: Node, mode: Mode) -> FilterChain:
     """Mutual TLS to a port no service names; in PERMISSIVE other TLS may be the application's own."""
     alpn = names.MTLS_ALPN if mode == "PERMISSIVE" else ()
     match = FilterChainMatch(transport_protocol="tls", application_protocols=alpn)
-    return _passthrough("virtualInbound-mtls", match, MTLS)
+    return _passthrough(node, "virtualInbound-mtls", match, MTLS)
 
 
-def _passthrough(name: str, match: FilterChainMatch, tls: DownstreamTls | None = None) -> FilterChain:
-    return FilterChain(name, _proxy_to(names.INBOUND_PASSTHROUGH_CLUSTER), match, tls)
-
-
-def _proxy_to(cluster: str) -> TcpProxy:
-    return TcpProxy(cluster, cluster, filters.TCP_ACCESS_LOGS)
+def _passthrough(
+    node: Node, name: str, match: FilterChainMatch, tls: DownstreamTls | None = None
+) -> FilterChain:
+    return FilterChain(name, filters.inbound_tcp(node, names.INBOUND_PASSTHROUGH_CLUSTER), match, tls)

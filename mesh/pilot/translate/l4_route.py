@@ -26,7 +26,7 @@ _ALWAYS = L4Match()
 
 def tcp_proxy(world: World, node: Node, service: Service, port: ServicePort, policy: Policy) -> TcpProxy:
     """Bytes to a port of the service, as the ``tcp`` rules say."""
-    proxy = _limited(names.outbound_cluster(port.number, "", service.host), policy)
+    proxy = _limited(node, names.outbound_cluster(port.number, "", service.host), policy)
     for virtual_service in _governing(world, node, service.host):
         for rule in virtual_service.spec.tcp:
             if any(_holds_for(entry, node, port.number) for entry in rule.match or (_ALWAYS,)):
@@ -38,7 +38,7 @@ def sni_proxies(
     world: World, node: Node, service: Service, port: ServicePort, policy: Policy
 ) -> Iterator[tuple[tuple[str, ...], TcpProxy]]:
     """(server names, where TLS for them goes) by the ``tls`` rules, in their order."""
-    proxy = _limited(names.outbound_cluster(port.number, "", service.host), policy)
+    proxy = _limited(node, names.outbound_cluster(port.number, "", service.host), policy)
     for virtual_service in _governing(world, node, service.host):
         for rule in virtual_service.spec.tls:
             for entry in rule.match:
@@ -47,9 +47,9 @@ def sni_proxies(
                     yield hosts, _towards(world, service, port, virtual_service, rule.route, proxy)
 
 
-def _limited(cluster: str, policy: Policy) -> TcpProxy:
+def _limited(node: Node, cluster: str, policy: Policy) -> TcpProxy:
     """The client's side of a connection obeys the same limits of time as the server's."""
-    proxy = TcpProxy(cluster, cluster, filters.TCP_ACCESS_LOGS)
+    proxy = filters.outbound_tcp(node, cluster)
     pool = policy.connection_pool.tcp if policy.connection_pool is not None else None
     if pool is not None and pool.idle_timeout is not None:
         proxy = replace(proxy, idle_timeout_s=pool.idle_timeout)

@@ -14,12 +14,12 @@ from dataclasses import replace
 from mesh.model import names
 from mesh.model.listener import FilterChain, FilterChainMatch, Listener
 from mesh.model.node import Node
+from mesh.pilot.translate import filters
 from mesh.pilot.translate.inbound import ANY_ADDRESS
 from mesh.pilot.translate.outbound_http import http_manager
 from mesh.pilot.translate.outbound_tcp import (
     PLAINTEXT_HTTP,
     place_listeners,
-    proxy_to,
     sni_listeners,
     unknown_cluster,
 )
@@ -40,23 +40,29 @@ def outbound_listeners(world: World, node: Node) -> tuple[Listener, ...]:
         ("SNI listeners", node.engine, *viewpoint(world, node)), lambda: sni_listeners(world, node)
     )
     return (
-        _virtual_outbound(world),
+        _virtual_outbound(world, node),
         *(_http_port(world, node, port) for port in http_ports),
         *by_address,
         *(listener for listener in by_sni if listener.port not in http_ports),
     )
 
 
-def _virtual_outbound(world: World) -> Listener:
+def _virtual_outbound(world: World, node: Node) -> Listener:
     loop = FilterChainMatch(names.OUTBOUND_PORT)
     return Listener(
         names.VIRTUAL_OUTBOUND,
         ANY_ADDRESS,
         names.OUTBOUND_PORT,
-        (FilterChain("virtualOutbound-blackhole", proxy_to(names.BLACK_HOLE_CLUSTER), loop),),
+        (
+            FilterChain(
+                "virtualOutbound-blackhole", filters.outbound_tcp(node, names.BLACK_HOLE_CLUSTER), loop
+            ),
+        ),
         direction="OUTBOUND",
         use_original_dst=True,
-        default_filter_chain=FilterChain("virtualOutbound", proxy_to(unknown_cluster(world))),
+        default_filter_chain=FilterChain(
+            "virtualOutbound", filters.outbound_tcp(node, unknown_cluster(world))
+        ),
     )
 
 
@@ -79,7 +85,7 @@ def _http_port(world: World, node: Node, port: int) -> Listener:
         filter_chains=(replace(chain, match=PLAINTEXT_HTTP),),
         inspect_http=True,
         listener_filters_timeout_s=world.protocol_detection_timeout_s,
-        default_filter_chain=FilterChain(f"{name}_bytes", proxy_to(unknown_cluster(world))),
+        default_filter_chain=FilterChain(f"{name}_bytes", filters.outbound_tcp(node, unknown_cluster(world))),
     )
 
 

@@ -30,10 +30,6 @@ def unknown_cluster(world: World) -> str:
     return names.BLACK_HOLE_CLUSTER if world.registry_only else names.PASSTHROUGH_CLUSTER
 
 
-def proxy_to(cluster: str) -> TcpProxy:
-    return TcpProxy(cluster, cluster, filters.TCP_ACCESS_LOGS)
-
-
 def _at_place(world: World, node: Node, place: Place) -> Listener:
     """What no SNI rule takes, and what is no HTTP, goes as the ``tcp`` rules say."""
     name, service, port = place.name, place.service, place.port
@@ -90,7 +86,9 @@ def _by_sni(world: World, node: Node) -> Iterator[Listener]:
             bind_to_port=False,
             inspect_tls=True,
             listener_filters_timeout_s=world.protocol_detection_timeout_s,
-            default_filter_chain=FilterChain(f"{name}_unknown", proxy_to(unknown_cluster(world))),
+            default_filter_chain=FilterChain(
+                f"{name}_unknown", filters.outbound_tcp(node, unknown_cluster(world))
+            ),
         )
 
 

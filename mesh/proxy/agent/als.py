@@ -15,16 +15,24 @@ from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.peer import Peer
 from mesh.proxy.istio_stats import IstioStats
 from mesh.xds.codec.access_log import decode_entry
+from mesh.xds.codec.connection_log import decode_connection
 
 MAX_PEERS = 4096  # workloads seen; a mesh larger than this only makes the counting slower
 
 
 class AccessLogServicer(als_pb2_grpc.AccessLogServiceServicer):  # type: ignore[misc]
-    """``pass_on`` gets each entry after it is counted, and must not block."""
+    """``pass_on`` gets each request's entry after it is counted, ``pass_on_connection`` (None: the same) each
+    report of a connection that is only bytes; neither may block."""
 
-    def __init__(self, stats: IstioStats, pass_on: Callable[[AccessLogEntry], None]) -> None:
+    def __init__(
+        self,
+        stats: IstioStats,
+        pass_on: Callable[[AccessLogEntry], None],
+        pass_on_connection: Callable[[AccessLogEntry], None] | None = None,
+    ) -> None:
         self._stats = stats
         self._pass_on = pass_on
+        self._pass_on_connection = pass_on_connection or pass_on
         self._local = stats.node.peer()
         self._peers: dict[Peer, Peer] = {}
 
@@ -32,6 +40,8 @@ class AccessLogServicer(als_pb2_grpc.AccessLogServiceServicer):  # type: ignore[
         async for message in requests:
             for logged in message.http_logs.log_entry:
                 self._take(decode_entry(logged, self._local))
+            for logged in message.tcp_logs.log_entry:
+                self._take_connection(decode_connection(logged, self._local))
         return als_pb2.StreamAccessLogsResponse()
 
     def _take(self, entry: AccessLogEntry) -> None:
@@ -40,6 +50,10 @@ class AccessLogServicer(als_pb2_grpc.AccessLogServiceServicer):  # type: ignore[
         entry.destination = self._one(entry.destination)
         self._stats.record(entry)
         self._pass_on(entry)
+
+    def _take_connection(self, entry: AccessLogEntry) -> None:
+        self._stats.record_connection(entry)
+        self._pass_on_connection(entry)
 
     def _one(self, peer: Peer) -> Peer:
         if len(self._peers) >= MAX_PEERS:

@@ -39,6 +39,8 @@ from mesh.proxy.bootstrap import Bootstrap
 from mesh.proxy.istio_stats import IstioStats
 from mesh.proxy.metrics_server import open_address
 from mesh.proxy.stats import Stats
+from mesh.xds.codec.access_log_batch import BatchEncoder
+from mesh.xds.codec.connection_log import ConnectionBatchEncoder
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +76,14 @@ async def _run(node: Node, bootstrap: Bootstrap, stop: asyncio.Event, stack: Asy
 
     forwarder = Forwarder(partial(control_plane.open_channel, bootstrap))
     await _serve(stack, UnixServer(directory, XDS_SOCKET, forwarder.add_to_server))
-    mixer = AccessLogService(node, partial(control_plane.open_channel, bootstrap), sender_stats)
-    await mixer.start()
-    stack.push_async_callback(mixer.stop)
-    logs = AccessLogServicer(stats, mixer.add)
+    requests, connections = (
+        AccessLogService(node, partial(control_plane.open_channel, bootstrap), sender_stats, encoder=encoder)
+        for encoder in (BatchEncoder(), ConnectionBatchEncoder())
+    )
+    for mixer in (requests, connections):
+        await mixer.start()
+        stack.push_async_callback(mixer.stop)
+    logs = AccessLogServicer(stats, requests.add, connections.add)
     await _serve(stack, UnixServer(directory, SDS_SOCKET, partial(_add_local, SdsServicer(manager), logs)))
 
     status = StatusServer(admin, stats, sender_stats, version(DISTRIBUTION), stop.set)

@@ -23,5 +23,6 @@ secret            SDS secrets
 peer              x-envoy-peer-metadata
 access_log        finished requests: AccessLogEntry <-> HTTPAccessLogEntry
 access_log_batch  the same for many requests, fast: what they share is written once
+connection_log    reports of connections: AccessLogEntry <-> TCPAccessLogEntry
 response_flags    Envoy's flags: short form <-> message
 """

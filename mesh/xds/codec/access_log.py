@@ -43,7 +43,7 @@ def encode_entry(entry: AccessLogEntry) -> Any:
         request=_encode_request(entry),
         response=_encode_response(entry),
     )
-    _encode_common(entry, message.common_properties)
+    encode_common(entry, message.common_properties)
     return message
 
 
@@ -78,7 +78,7 @@ def _encode_response(entry: AccessLogEntry) -> Any:
     )
 
 
-def _encode_common(entry: AccessLogEntry, common: Any) -> None:
+def encode_common(entry: AccessLogEntry, common: Any) -> None:
     started = common.start_time
     started.seconds, started.nanos = divmod(round(entry.start_time * 1_000_000_000), 1_000_000_000)
     common.duration.CopyFrom(duration(entry.duration_s))
@@ -136,22 +136,22 @@ def _encode_tls(entry: AccessLogEntry, tls: Any) -> None:
 def decode_entry(message: Any, local: Peer = UNKNOWN_PEER) -> AccessLogEntry:
     """Read an entry of either engine; ``local`` is the workload of the proxy that sent it."""
     common = message.common_properties
-    reporter = _reporter(common)
     return AccessLogEntry(
-        reporter=reporter,
         protocol=_PROTOCOL_OF.get(message.protocol_version, ""),
-        **_common_facts(common),
+        **common_facts(common, local),
         **_request_facts(message.request),
         **_response_facts(message.response),
-        **(
-            _inbound_parties(common, local) if reporter == "destination" else _outbound_parties(common, local)
-        ),
     )
 
 
-def _common_facts(common: Any) -> dict[str, Any]:
+def common_facts(common: Any, local: Peer) -> dict[str, Any]:
+    """What entries of requests and of connections say alike."""
     flagged = common.HasField("response_flags")
+    reporter = _reporter(common)
+    parties = _inbound_parties if reporter == "destination" else _outbound_parties
     return {
+        "reporter": reporter,
+        **parties(common, local),
         "start_time": seconds(common.start_time),
         "duration_s": _duration(common),
         "response_flags": decode_flags(common.response_flags) if flagged else NONE,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.core.v3 import config_source_pb2, grpc_service_pb2
+from envoy.data.accesslog.v3 import accesslog_pb2 as data_accesslog_pb2
 from envoy.extensions.access_loggers.file.v3 import file_pb2
 from envoy.extensions.access_loggers.grpc.v3 import als_pb2
 from envoy.type.metadata.v3 import metadata_pb2
 from envoy.type.tracing.v3 import custom_tag_pb2
 
+from mesh.model.access_log_entry import AccessLogType
 from mesh.model.http_filter import AccessLog, FileAccessLog, GrpcAccessLog, MetadataTag
 from mesh.xds.codec.wire import duration, pack, seconds, unpack
 from mesh.xds.errors import Rejected
@@ -37,44 +40,52 @@ _PRINCIPAL_TAGS: Final = {
 _FILE: Final = "envoy.access_loggers.file"
 _HTTP_GRPC: Final = "envoy.access_loggers.http_grpc"
 _TCP_GRPC: Final = "envoy.access_loggers.tcp_grpc"
+_TYPE_OF: Final = data_accesslog_pb2.AccessLogType.Name
 
 
 def encode_http_log(log: AccessLog) -> Any:
     """For a connection manager."""
     if isinstance(log, FileAccessLog):
-        return _encode_file(log)
+        return _logger(_FILE, _encode_file(log), log.types)
     config = als_pb2.HttpGrpcAccessLogConfig(
         common_config=_encode_grpc(log),
         additional_response_headers_to_log=[UPSTREAM_TIME_HEADER, GRPC_STATUS],
         additional_response_trailers_to_log=[GRPC_STATUS],
     )
-    return accesslog_pb2.AccessLog(name=_HTTP_GRPC, typed_config=pack(config))
+    return _logger(_HTTP_GRPC, config, log.types)
 
 
 def encode_tcp_log(log: AccessLog) -> Any:
     """For a TCP proxy or a listener."""
     if isinstance(log, FileAccessLog):
-        return _encode_file(log)
-    config = als_pb2.TcpGrpcAccessLogConfig(common_config=_encode_grpc(log))
-    return accesslog_pb2.AccessLog(name=_TCP_GRPC, typed_config=pack(config))
+        return _logger(_FILE, _encode_file(log), log.types)
+    return _logger(_TCP_GRPC, als_pb2.TcpGrpcAccessLogConfig(common_config=_encode_grpc(log)), log.types)
 
 
 def decode_log(message: Any) -> AccessLog:
+    types = tuple(map(_TYPE_OF, message.filter.log_type_filter.types))
     match message.name:
         case "envoy.access_loggers.file":
-            return FileAccessLog(unpack(message.typed_config, file_pb2.FileAccessLog).path)
+            return FileAccessLog(unpack(message.typed_config, file_pb2.FileAccessLog).path, types)
         case "envoy.access_loggers.http_grpc":
-            return _decode_grpc(unpack(message.typed_config, als_pb2.HttpGrpcAccessLogConfig).common_config)
+            config = unpack(message.typed_config, als_pb2.HttpGrpcAccessLogConfig)
         case "envoy.access_loggers.tcp_grpc":
-            return _decode_grpc(unpack(message.typed_config, als_pb2.TcpGrpcAccessLogConfig).common_config)
+            config = unpack(message.typed_config, als_pb2.TcpGrpcAccessLogConfig)
         case other:
             raise Rejected(f"access_log: {other!r} is not supported")
+    return replace(_decode_grpc(config.common_config), types=types)
+
+
+def _logger(name: str, config: Any, types: tuple[AccessLogType, ...]) -> Any:
+    logger = accesslog_pb2.AccessLog(name=name, typed_config=pack(config))
+    if types:
+        logger.filter.log_type_filter.types.extend(types)
+    return logger
 
 
 def _encode_file(log: FileAccessLog) -> Any:
     text = {"text_format_source": {"inline_string": ISTIO_FORMAT}}
-    config = file_pb2.FileAccessLog(path=log.path, log_format=text)
-    return accesslog_pb2.AccessLog(name=_FILE, typed_config=pack(config))
+    return file_pb2.FileAccessLog(path=log.path, log_format=text)
 
 
 def _encode_grpc(log: GrpcAccessLog) -> Any:

@@ -34,6 +34,7 @@ from mesh.xds.codec.fault import FAULT_FILTER
 from mesh.xds.codec.wire import TYPE_PREFIX, pack, struct, unpack
 from mesh.xds.errors import Rejected
 
+STATS_FILTER: Final = "istio.stats"
 _STATS_TYPE: Final = TYPE_PREFIX + "stats.PluginConfig"
 _PEER_METADATA_TYPE: Final = TYPE_PREFIX + "io.istio.http.peer_metadata.Config"
 # the object of Envoy's filter state that connections to upstreams take their ALPN from, and its value
@@ -63,12 +64,12 @@ def decode_http_filter(message: Any) -> HttpFilter:
     return family.decode(message.typed_config)
 
 
-def _encode_stats(stats: IstioStats) -> Any:
+def encode_stats(stats: IstioStats) -> Any:
     """Istio leaves the reporter to the listener's direction; ours is told."""
     return typed_struct_pb2.TypedStruct(type_url=_STATS_TYPE, value=struct({"reporter": stats.reporter}))
 
 
-def _decode_stats(packed: Any) -> IstioStats:
+def decode_stats(packed: Any) -> IstioStats:
     fields = unpack(packed, typed_struct_pb2.TypedStruct).value.fields
     told = "reporter" in fields and fields["reporter"].string_value == "destination"
     return IstioStats("destination" if told else "source")
@@ -141,7 +142,7 @@ def _decode_router(_: Any) -> Router:
 
 _FAMILIES: Final[dict[type[HttpFilter], _Family]] = {
     PeerMetadata: _Family("envoy.filters.http.peer_metadata", _encode_peer_metadata, _decode_peer_metadata),
-    IstioStats: _Family("istio.stats", _encode_stats, _decode_stats),
+    IstioStats: _Family(STATS_FILTER, encode_stats, decode_stats),
     HeaderToMetadata: _Family(
         "envoy.filters.http.header_to_metadata", _encode_header_to_metadata, _decode_header_to_metadata
     ),

@@ -14,7 +14,7 @@ from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from mesh.model.http_filter import AccessLog
 from mesh.model.listener import Direction, FilterChain, FilterChainMatch, Listener
 from mesh.xds.codec.access_logger import decode_log, encode_tcp_log
-from mesh.xds.codec.network_filter import decode_network_filter, encode_network_filter
+from mesh.xds.codec.network_filter import decode_network_filters, encode_network_filters
 from mesh.xds.codec.tls import decode_downstream, encode_downstream
 from mesh.xds.codec.wire import duration, pack, seconds, socket_address
 from mesh.xds.errors import Rejected
@@ -122,7 +122,7 @@ def _encode_connection_log(log: AccessLog) -> Any:
 
 def _encode_chain(chain: FilterChain) -> Any:
     message = listener_components_pb2.FilterChain(
-        name=chain.name, filters=[encode_network_filter(chain.network_filter)]
+        name=chain.name, filters=encode_network_filters(chain.network_filter)
     )
     if chain.match != FilterChainMatch():
         message.filter_chain_match.CopyFrom(_encode_match(chain.match))
@@ -136,7 +136,7 @@ def _decode_chain(message: Any) -> FilterChain:
         raise Rejected(f"filter chain {message.name!r}: filters: is missing")
     return FilterChain(
         name=message.name,
-        network_filter=decode_network_filter(message.filters[0]),
+        network_filter=decode_network_filters(message.filters),
         match=_decode_match(message.filter_chain_match),
         tls=decode_downstream(message.transport_socket) if message.HasField("transport_socket") else None,
     )

@@ -1,7 +1,9 @@
-"""The two network filters: the HTTP connection manager and the TCP proxy."""
+"""The terminal network filters: the HTTP connection manager, and the TCP proxy with Istio's stats."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from envoy.config.listener.v3 import listener_components_pb2
@@ -10,7 +12,13 @@ from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 
 from mesh.model.listener import ForwardClientCert, HttpConnectionManager, NetworkFilter, TcpProxy
 from mesh.xds.codec.access_logger import decode_log, encode_http_log, encode_tcp_log
-from mesh.xds.codec.http_filter import decode_http_filter, encode_http_filter
+from mesh.xds.codec.http_filter import (
+    STATS_FILTER,
+    decode_http_filter,
+    decode_stats,
+    encode_http_filter,
+    encode_stats,
+)
 from mesh.xds.codec.route import decode_route_configuration, encode_route_configuration
 from mesh.xds.codec.wire import ads_source, cidr, cidr_text, duration, pack, seconds, unpack
 from mesh.xds.errors import Rejected
@@ -26,23 +34,30 @@ _FORWARD: Final[tuple[ForwardClientCert, ...]] = (
     "ALWAYS_FORWARD_ONLY",
 )
 _FORWARD_OF: Final = {_Hcm.ForwardClientCertDetails.Value(name): name for name in _FORWARD}
+_EARLY_DATA_BYTES: Final = 65536  # Envoy wants a limit: what it takes of a client whose upstream is not there
 _WRITES_CLIENT_CERT: Final = ("APPEND_FORWARD", "SANITIZE_SET")
 
 
-def encode_network_filter(network_filter: NetworkFilter) -> Any:
+def encode_network_filters(network_filter: NetworkFilter) -> list[Any]:
+    """A chain's filters: the terminal one, and before it what it has beside it."""
     if isinstance(network_filter, TcpProxy):
-        return _filter(_TCP_FILTER, _encode_tcp_proxy(network_filter))
-    return _filter(_HCM_FILTER, _encode_manager(network_filter))
+        terminal = _filter(_TCP_FILTER, _encode_tcp_proxy(network_filter))
+        stats = network_filter.stats
+        return [terminal] if stats is None else [_filter(STATS_FILTER, encode_stats(stats)), terminal]
+    return [_filter(_HCM_FILTER, _encode_manager(network_filter))]
 
 
-def decode_network_filter(message: Any) -> NetworkFilter:
-    match message.name:
+def decode_network_filters(messages: Sequence[Any]) -> NetworkFilter:
+    terminal = next((found for found in messages if found.name != STATS_FILTER), messages[0])
+    match terminal.name:
         case "envoy.filters.network.http_connection_manager":
-            return _decode_manager(unpack(message.typed_config, _Hcm))
+            return _decode_manager(unpack(terminal.typed_config, _Hcm))
         case "envoy.filters.network.tcp_proxy":
-            return _decode_tcp_proxy(unpack(message.typed_config, tcp_proxy_pb2.TcpProxy))
+            proxy = _decode_tcp_proxy(unpack(terminal.typed_config, tcp_proxy_pb2.TcpProxy))
+            stats = next((found for found in messages if found.name == STATS_FILTER), None)
+            return proxy if stats is None else replace(proxy, stats=decode_stats(stats.typed_config))
         case other:
-            raise Rejected(f"network filter {other!r} ({message.typed_config.type_url}) is not supported")
+            raise Rejected(f"network filter {other!r} ({terminal.typed_config.type_url}) is not supported")
 
 
 def _filter(name: str, config: Any) -> Any:
@@ -130,6 +145,14 @@ def _encode_tcp_proxy(proxy: TcpProxy) -> Any:
             message.weighted_clusters.clusters.add(name=name, weight=weight)
     else:
         message.cluster = proxy.cluster
+    options = message.access_log_options
+    if proxy.flush_access_log_on_connected:
+        options.flush_access_log_on_connected = True
+    if proxy.access_log_flush_interval_s:
+        options.access_log_flush_interval.CopyFrom(duration(proxy.access_log_flush_interval_s))
+    if proxy.after_handshake:
+        message.upstream_connect_mode = tcp_proxy_pb2.ON_DOWNSTREAM_TLS_HANDSHAKE
+        message.max_early_data_bytes.value = _EARLY_DATA_BYTES
     if proxy.max_connection_duration_s:
         message.max_downstream_connection_duration.CopyFrom(duration(proxy.max_connection_duration_s))
     return message
@@ -143,4 +166,7 @@ def _decode_tcp_proxy(message: Any) -> TcpProxy:
         seconds(message.idle_timeout),
         seconds(message.max_downstream_connection_duration),
         tuple((one.name, one.weight) for one in message.weighted_clusters.clusters),
+        message.access_log_options.flush_access_log_on_connected,
+        seconds(message.access_log_options.access_log_flush_interval),
+        message.upstream_connect_mode == tcp_proxy_pb2.ON_DOWNSTREAM_TLS_HANDSHAKE,
     )

@@ -59,3 +59,8 @@ def test_a_line_still_being_written_is_left_alone() -> None:
     line = json.dumps(LOGGED)
     assert len(history.read_logged(f"{line}\n{line[:40]}")) == 1
     assert history.read_logged("") == []
+
+
+def test_connections_in_the_access_log_are_no_requests() -> None:
+    connection = json.dumps(LOGGED | {"request_protocol": "tcp", "path": ""})
+    assert len(history.read_logged(f"{connection}\n{json.dumps(LOGGED)}\n")) == 1

@@ -23,6 +23,7 @@ from mesh.model.route import DirectResponse, Route, RouteConfiguration, RouteMat
 from mesh.proxy.agent.envoy_binary import NoEnvoyError, find_envoy
 from mesh.proxy.config_dump import as_json
 from mesh.xds.codec.access_log import encode_entry
+from mesh.xds.codec.connection_log import encode_connection
 from mesh.xds.codec.wire import struct
 
 if TYPE_CHECKING:
@@ -55,6 +56,15 @@ async def test_later_messages_are_the_first_ones_nodes(
     await stream(mixer_server, identified(node.to_metadata(), entry), more, more)
     received = mixer_server.value("mixer_access_log_entries_total", {"proxy": "productpage-v1-0.default"})
     assert received == 5
+
+
+async def test_reports_of_connections_are_received_too(
+    mixer_server: MixerServer, node: Node, entry: AccessLogEntry
+) -> None:
+    report = replace(entry, access_log_type="TcpConnectionEnd", stream_id="a")
+    connections = Message(tcp_logs={"log_entry": [encode_connection(report)] * 2})
+    await stream(mixer_server, identified(node.to_metadata(), entry), connections)
+    assert mixer_server.value("mixer_access_log_entries_total", {"proxy": "productpage-v1-0.default"}) == 3
 
 
 @pytest.mark.parametrize(

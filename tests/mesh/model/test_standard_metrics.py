@@ -10,7 +10,14 @@ import pytest
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
 from mesh.model.peer import Peer
-from mesh.model.standard_metrics import HTTP_LABELS, MAX_VALUE, http_labels, overflow_labels
+from mesh.model.standard_metrics import (
+    HTTP_LABELS,
+    MAX_VALUE,
+    TCP_LABELS,
+    http_labels,
+    overflow_labels,
+    tcp_labels,
+)
 
 NODE = Node(
     name="p-0",
@@ -55,6 +62,23 @@ def labels(entry: AccessLogEntry, **changes: Any) -> dict[str, str]:
 
 def test_there_are_istios_25_labels() -> None:
     assert len(HTTP_LABELS) == len(set(HTTP_LABELS)) == 25
+
+
+def test_a_connection_has_the_23_that_are_not_about_a_response() -> None:
+    found = dict(zip(TCP_LABELS, tcp_labels(SENT, NODE), strict=True))
+    assert len(found) == 23
+    assert found == {label: value for label, value in labels(SENT).items() if label in TCP_LABELS} | {
+        "request_protocol": "tcp"
+    }
+
+
+def test_who_says_nothing_is_known_by_the_namespace_of_its_certificate() -> None:
+    principal = "spiffe://cluster.local/ns/shop/sa/till"
+    assert labels(RECEIVED, source=Peer(), source_principal=principal)["source_workload_namespace"] == "shop"
+    assert labels(RECEIVED, source_principal=principal)["source_workload_namespace"] == "prod"
+    assert labels(RECEIVED, source=Peer(), source_principal="x")["source_workload_namespace"] == "unknown"
+    far = labels(SENT, destination=Peer(), destination_principal=principal)
+    assert far["destination_workload_namespace"] == "shop"
 
 
 def test_the_reporters_own_side_is_its_node() -> None:

@@ -63,7 +63,7 @@ def test_every_text_a_peer_may_choose_is_escaped() -> None:
     ours = {
         "response_flags", "upstream_host", "upstream_local_address", "downstream_local_address",
         "downstream_remote_address", "scheme", "tls_version", "source_principal", "destination_principal",
-        "grpc_status",
+        "grpc_status", "stream_id",
     }  # fmt: skip
     assert texts - ours == set(access_log._TEXTS)
 

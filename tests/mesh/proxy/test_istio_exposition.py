@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
-from mesh.model.standard_metrics import HTTP_LABELS, http_labels
+from mesh.model.standard_metrics import HTTP_LABELS, TCP_LABELS, http_labels, tcp_labels
 from mesh.proxy import istio_exposition
 from mesh.proxy.istio_stats import IstioStats
 
@@ -61,3 +61,19 @@ def test_a_label_cannot_forge_a_sample(node: Node, entry: AccessLogEntry) -> Non
 
 def test_nothing_counted_yet_is_still_valid(node: Node) -> None:
     assert "istio_build" in samples(IstioStats(node))
+
+
+def test_connections_have_their_four_metrics(node: Node, entry: AccessLogEntry) -> None:
+    stats = IstioStats(node)
+    report = replace(entry, bytes_received=10, bytes_sent=100, stream_id="a")
+    stats.record_connection(replace(report, access_log_type="TcpUpstreamConnected"))
+    stats.record_connection(replace(report, access_log_type="TcpUpstreamConnected", stream_id="b"))
+    stats.record_connection(replace(report, access_log_type="TcpConnectionEnd"))
+    found = samples(stats)
+    labels = dict(zip(TCP_LABELS, tcp_labels(report, node), strict=True))
+    assert len(labels) == 23
+    assert labels["request_protocol"] == "tcp"
+    assert found["istio_tcp_connections_opened_total"] == [(labels, 2.0)]
+    assert found["istio_tcp_connections_closed_total"] == [(labels, 1.0)]
+    assert found["istio_tcp_received_bytes_total"] == [(labels, 20.0)]
+    assert found["istio_tcp_sent_bytes_total"] == [(labels, 200.0)]

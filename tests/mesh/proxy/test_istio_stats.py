@@ -5,7 +5,7 @@ from dataclasses import replace
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
 from mesh.model.peer import Peer
-from mesh.model.standard_metrics import BUCKETS, HTTP_LABELS, http_labels
+from mesh.model.standard_metrics import BUCKETS, HTTP_LABELS, http_labels, tcp_labels
 from mesh.proxy.istio_stats import MAX_FAST, IstioStats, Series
 
 
@@ -94,3 +94,44 @@ def test_reset_keeps_the_series_and_zeroes_them(node: Node, entry: AccessLogEntr
     assert only(stats).requests == 0
     stats.record(entry)
     assert only(stats).requests == 1
+
+
+CONNECTION = AccessLogEntry(
+    "destination", 1.0, 0.1, "", "", "", "", 0,
+    upstream_cluster="inbound|3306||", tls_version="TLSv1.3", stream_id="a",
+    source_principal="spiffe://cluster.local/ns/shop/sa/till",
+    destination_principal="spiffe://cluster.local/ns/default/sa/db",
+)  # fmt: skip
+
+
+def test_connections_are_counted_as_they_go_on(node: Node) -> None:
+    stats = IstioStats(node)
+    for report in (
+        replace(CONNECTION, access_log_type="TcpUpstreamConnected"),
+        replace(CONNECTION, access_log_type="TcpPeriodic", bytes_received=10, bytes_sent=100),
+        replace(CONNECTION, access_log_type="TcpUpstreamConnected", stream_id="b"),
+        replace(CONNECTION, access_log_type="TcpConnectionEnd", bytes_received=12, bytes_sent=100),
+    ):
+        stats.record_connection(report)
+    (series,) = stats.connections.values()
+    assert series.labels == tcp_labels(CONNECTION, node)
+    assert (series.opened, series.closed, series.received, series.sent) == (2, 1, 12, 100)
+    assert not stats.series
+    stats.reset()
+    assert (series.opened, series.closed, series.received, series.sent) == (0, 0, 0, 0)
+
+
+def test_too_many_label_sets_of_connections_are_counted_together(node: Node) -> None:
+    stats = IstioStats(node, max_series=1)
+    for number, cluster in enumerate(("inbound|1||", "PassthroughCluster", "BlackHoleCluster")):
+        stats.record_connection(
+            replace(
+                CONNECTION,
+                stream_id=str(number),
+                access_log_type="TcpConnectionEnd",
+                upstream_cluster=cluster,
+                reporter="source",
+            )
+        )
+    counted = [series.opened for series in stats.connections.values()]
+    assert (counted, stats.overflowed) == ([1, 2], 2)

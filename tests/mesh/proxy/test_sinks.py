@@ -24,3 +24,11 @@ async def test_what_cannot_be_written_is_refused(sinks):
         sinks.make(FileAccessLog("/nowhere/x"))
     with pytest.raises(Rejected, match="sds-grpc"):
         sinks.make(GrpcAccessLog("agent", "sds-grpc"))
+
+
+async def test_connections_have_a_stream_of_their_own_and_share_the_file(sinks):
+    log = GrpcAccessLog("mixer", "xds-grpc")
+    assert sinks.make_for_connections(FileAccessLog()) == sinks.make(FileAccessLog())
+    assert sinks.make_for_connections(log) == sinks.make_for_connections(log)
+    assert sinks.make_for_connections(log) != sinks.make(log)
+    assert sinks.make_for_connections(IstioStats("source")) != sinks.make(IstioStats("source"))

@@ -29,6 +29,23 @@ def test_a_line_has_istios_keys_the_labels_and_who_reported(node: Node, entry: A
     assert line["requested_server_name"] is None
 
 
+def test_a_connection_is_one_line_when_it_is_over(tmp_path: Path, node: Node, entry: AccessLogEntry) -> None:
+    log = JsonLines(tmp_path / "log")
+    report = replace(entry, method="", path="", protocol="", authority="", response_code=0)
+    log.handle(
+        node,
+        [
+            replace(report, access_log_type="TcpUpstreamConnected"),
+            replace(report, access_log_type="TcpPeriodic", bytes_sent=5),
+            replace(report, access_log_type="TcpConnectionEnd", bytes_sent=9),
+        ],
+    )
+    log.close()
+    (line,) = map(json.loads, (tmp_path / "log").read_text().splitlines())
+    assert (line["request_protocol"], line["bytes_sent"], line["method"]) == ("tcp", 9, "")
+    assert line["destination_workload"] == "reviews-v1"
+
+
 def test_the_epoch_has_milliseconds_too() -> None:
     assert start_time(0.0) == "1970-01-01T00:00:00.000Z"
 

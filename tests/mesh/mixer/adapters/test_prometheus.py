@@ -19,7 +19,7 @@ def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            if not sample.name.startswith("istio_re") or sample.name.endswith("_created"):
+            if not sample.name.startswith(("istio_re", "istio_tcp")) or sample.name.endswith("_created"):
                 continue
             labels = {**sample.labels}
             if "le" in labels:
@@ -40,6 +40,21 @@ def test_it_counts_exactly_what_the_sidecar_counts(node: Node, entry: AccessLogE
     adapter.handle(node, entries)
     for one in entries:
         sidecar.record(one)
+    assert samples(generate_latest(registry).decode()) == samples(istio_exposition.prometheus(sidecar, "x"))
+
+
+def test_it_counts_connections_exactly_as_the_sidecar_does(node: Node, entry: AccessLogEntry) -> None:
+    registry, sidecar = CollectorRegistry(), IstioStats(node)
+    adapter = Prometheus(registry)
+    reports = [
+        replace(entry, access_log_type="TcpUpstreamConnected", stream_id="a"),
+        replace(entry, access_log_type="TcpPeriodic", stream_id="a", bytes_sent=10),
+        replace(entry, access_log_type="TcpConnectionEnd", stream_id="b", response_flags="UF,URX"),
+        replace(entry, access_log_type="TcpConnectionEnd", stream_id="a", bytes_sent=15, bytes_received=2),
+    ]
+    adapter.handle(node, reports)
+    for one in reports:
+        sidecar.record_connection(one)
     assert samples(generate_latest(registry).decode()) == samples(istio_exposition.prometheus(sidecar, "x"))
 
 

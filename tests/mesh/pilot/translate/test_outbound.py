@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mesh.model.http_filter import Alpn, FileAccessLog
+import pytest
+
+from mesh.model.http_filter import Alpn, FileAccessLog, GrpcAccessLog
 from mesh.model.listener import HttpConnectionManager, Listener, TcpProxy
 from mesh.model.node import Node, ServicePort
 from mesh.pilot.translate.listeners import listeners
@@ -28,16 +30,28 @@ def test_behind_iptables_each_http_port_and_each_tcp_address_has_a_listener(
     assert chain.network_filter.cluster == "outbound|3306||db.default.svc.cluster.local"
 
 
-def test_every_connection_that_is_only_bytes_is_logged(node: MakeNode, world: MakeWorld) -> None:
-    db = node("db-v1", 2, ports=MYSQL, interception="REDIRECT")
-    chains = [
-        chain
+@pytest.mark.parametrize(
+    ("engine", "cluster", "stats"),
+    [("python", "xds-grpc", {"source", "destination"}), ("envoy", "sds-grpc", set())],
+)
+def test_every_connection_that_is_only_bytes_is_logged_and_counted(
+    node: MakeNode, world: MakeWorld, engine: str, cluster: str, stats: set[str]
+) -> None:
+    db = node("db-v1", 2, ports=MYSQL, interception="REDIRECT", engine=engine)
+    proxies = [
+        chain.network_filter
         for listener in listeners(world((db,)), db)
         for chain in (*listener.filter_chains, listener.default_filter_chain)
-        if chain is not None
+        if chain is not None and isinstance(chain.network_filter, TcpProxy)
     ]
-    assert len(chains) > 5
-    assert all(chain.network_filter.access_logs == (FileAccessLog(),) for chain in chains)
+    assert len(proxies) > 5
+    for proxy in proxies:
+        line, log = proxy.access_logs
+        assert line == FileAccessLog(types=("TcpConnectionEnd",))
+        assert isinstance(log, GrpcAccessLog)
+        assert log.cluster == cluster
+        assert (proxy.flush_access_log_on_connected, proxy.access_log_flush_interval_s) == (True, 5.0)
+    assert {proxy.stats.reporter for proxy in proxies if proxy.stats is not None} == stats
 
 
 def test_a_connection_to_the_sidecars_own_port_goes_nowhere(node: MakeNode, world: MakeWorld) -> None:

@@ -13,6 +13,7 @@ from mesh.proxy import istio_exposition
 from mesh.proxy.agent.als import AccessLogServicer
 from mesh.proxy.istio_stats import IstioStats
 from mesh.xds.codec.access_log import encode_entry
+from mesh.xds.codec.connection_log import encode_connection
 
 PRODUCTPAGE = Peer("productpage-v1", "default", "productpage", "v1", "productpage", "v1", "Kubernetes")
 ENTRY = AccessLogEntry(
@@ -68,3 +69,24 @@ async def test_every_entry_is_passed_on_once(node: Node) -> None:
     servicer = AccessLogServicer(IstioStats(node), passed.append)
     await servicer.StreamAccessLogs(stream(ENTRY, replace(ENTRY, response_code=503)), None)
     assert [entry.response_code for entry in passed] == [200, 503]
+
+
+async def test_connections_are_counted_and_passed_on_by_themselves(node: Node) -> None:
+    requests: list[AccessLogEntry] = []
+    connections: list[AccessLogEntry] = []
+    stats = IstioStats(node)
+    report = replace(ENTRY, method="", path="", protocol="", authority="", response_code=0, stream_id="a")
+    message = als_pb2.StreamAccessLogsMessage()
+    for moment, sent in (("TcpUpstreamConnected", 0), ("TcpPeriodic", 7), ("TcpConnectionEnd", 9)):
+        one = replace(report, access_log_type=moment, bytes_sent=sent)  # type: ignore[arg-type]
+        message.tcp_logs.log_entry.append(encode_connection(one))
+
+    async def messages() -> AsyncIterator[Any]:
+        yield message
+
+    servicer = AccessLogServicer(stats, requests.append, connections.append)
+    await servicer.StreamAccessLogs(messages(), None)
+    assert not requests
+    assert [one.bytes_sent for one in connections] == [0, 7, 9]
+    (series,) = stats.connections.values()
+    assert (series.opened, series.closed, series.sent) == (1, 1, 9)

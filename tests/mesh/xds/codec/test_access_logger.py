@@ -30,7 +30,7 @@ from mesh.model.http_filter import (
     MetadataTag,
     Router,
 )
-from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener
+from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener, TcpProxy
 from mesh.model.names import PEER_METADATA_HEADER
 from mesh.model.peer import Peer
 from mesh.model.resources import Resources
@@ -48,6 +48,7 @@ from mesh.proxy.agent.csr import key_pem, new_key, signing_request
 from mesh.proxy.agent.issued import read_chain
 from mesh.xds.codec.access_log import decode_entry
 from mesh.xds.codec.codec import SECRET_TYPE_URL
+from mesh.xds.codec.connection_log import decode_connection
 from mesh.xds.codec.peer import encode_peer
 from mesh.xds.codec.secret import encode_secrets
 from mesh.xds.codec.wire import pack
@@ -55,6 +56,7 @@ from mesh.xds.codec.wire import pack
 pytestmark = pytest.mark.envoy
 
 REVIEWS = Peer("reviews-v1", "default", "reviews", "v1", "reviews", "v1", "Kubernetes")
+SIDES = ("source", "destination")
 CALLER = Peer("productpage-v1", "default", "productpage", "v1", "productpage", "v1", "Kubernetes")
 
 
@@ -76,6 +78,7 @@ class Sds(sds_pb2_grpc.SecretDiscoveryServiceServicer):
 @dataclass
 class Als(als_pb2_grpc.AccessLogServiceServicer):
     entries: dict[str, AccessLogEntry] = field(default_factory=dict)
+    reports: list[AccessLogEntry] = field(default_factory=list)  # of connections
     arrived: asyncio.Event = field(default_factory=asyncio.Event)  # from as many reporters as expected
     expected: int = 1
 
@@ -84,9 +87,20 @@ class Als(als_pb2_grpc.AccessLogServiceServicer):
             for logged in message.http_logs.log_entry:
                 entry = decode_entry(logged)
                 self.entries[entry.reporter] = entry
-            if len(self.entries) == self.expected:
+            self.reports += [decode_connection(logged) for logged in message.tcp_logs.log_entry]
+            if message.tcp_logs.log_entry or len(self.entries) == self.expected:
                 self.arrived.set()
         return als_pb2.StreamAccessLogsResponse()
+
+    def of(self, reporter, moment):
+        return [one for one in self.reports if (one.reporter, one.access_log_type) == (reporter, moment)]
+
+    async def until(self, condition):
+        """Until a report makes it true."""
+        async with asyncio.timeout(10):
+            while not condition():
+                self.arrived.clear()
+                await self.arrived.wait()
 
 
 @pytest.fixture
@@ -222,3 +236,65 @@ async def test_a_failure_is_told_by_its_flag_and_reason(als, envoy, source):
     assert "connection_failure" in entry.response_code_details
     assert "Connection refused" in entry.upstream_transport_failure_reason
     assert (entry.source_principal, entry.destination_principal) == ("", "")
+
+
+def bytes_to(cluster, *tags):
+    """A TCP proxy that reports when it is connected, every 50 ms, and at the end."""
+    return TcpProxy(
+        "tcp",
+        cluster,
+        (log(*tags),),
+        flush_access_log_on_connected=True,
+        access_log_flush_interval_s=0.05,
+        after_handshake=True,
+    )
+
+
+async def test_both_sides_of_a_connection_report_it_from_its_upstream_to_its_end(als, envoy, source, node):
+    async def serve(reader, writer):
+        writer.write((await reader.readexactly(4)) * 2)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    app = Cluster(
+        "inbound|3306||",
+        "STATIC",
+        load_assignment=endpoints("inbound|3306||", server.sockets[0].getsockname()[1]),
+    )
+    near = bytes_to("inbound|3306||", MetadataTag(REPORTER_TAG, "literal", "destination"))
+    inner = FilterChain("mtls", near, FilterChainMatch(transport_protocol="tls"), DownstreamTls(("istio",)))
+    listener = Listener("inbound", "127.0.0.1", 0, (inner,), "INBOUND", inspect_tls=True)
+    await source.until_acked(source.push(Resources((app,), (), (listener,))))
+    port = int((await envoy.url("inbound")).rstrip("/").rpartition(":")[2])
+    tls = UpstreamTls("outbound_.3306_._.db", ("istio",), (str(node.spiffe_id),))
+    db = Cluster("db", "EDS", tls=tls, tls_by_endpoint=True)
+    far = bytes_to(
+        "db",
+        MetadataTag(REPORTER_TAG, "literal", "source"),
+        MetadataTag(DESTINATION_PEER_TAG, "host", "istio", "workload"),
+    )
+    client = Listener("outbound", "127.0.0.1", 0, (FilterChain("tcp", far),), "OUTBOUND")
+    there = endpoints("db", port, mtls=True, workload=REVIEWS.to_text())
+    await source.until_acked(source.push(Resources((app, db), (there,), (listener, client))))
+
+    outbound = int((await envoy.url("outbound")).rstrip("/").rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", outbound)
+    writer.write(b"ping")
+    assert await reader.readexactly(8) == b"pingping"
+    for side in SIDES:
+        await als.until(lambda side=side: any(one.bytes_sent == 8 for one in als.of(side, "TcpPeriodic")))
+    writer.close()
+    for side in SIDES:
+        await als.until(lambda side=side: als.of(side, "TcpConnectionEnd"))
+    server.close()
+
+    for side in SIDES:
+        (begun,), (over,) = als.of(side, "TcpUpstreamConnected"), als.of(side, "TcpConnectionEnd")
+        assert begun.bytes_sent == 0
+        assert (over.bytes_received, over.bytes_sent, over.response_flags) == (4, 8, "-")
+        assert {one.stream_id for one in als.reports if one.reporter == side} == {begun.stream_id}
+        assert begun.source_principal == begun.destination_principal == str(node.spiffe_id)
+        assert begun.upstream_host
+    assert als.of("source", "TcpUpstreamConnected")[0].destination == REVIEWS
+    assert als.of("destination", "TcpConnectionEnd")[0].tls_version == "TLSv1.3"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -12,6 +13,7 @@ from google.protobuf import any_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mesh.model.access_log_entry import AccessLogType
 from mesh.model.cluster import (
     UNLIMITED,
     CircuitBreaker,
@@ -263,9 +265,12 @@ tag = st.one_of(
     st.builds(MetadataTag, word, st.sampled_from(("request", "host")), word, word),
     st.builds(MetadataTag, word, st.just("literal"), text),
 )
+moments = st.lists(choice(AccessLogType), max_size=3).map(tuple)
 access_log = st.one_of(
-    st.builds(FileAccessLog, word), st.builds(GrpcAccessLog, word, word, several(tag), duration, count)
+    st.builds(FileAccessLog, word, moments),
+    st.builds(GrpcAccessLog, word, word, several(tag), duration, count, moments),
 )
+connection_log = access_log.map(lambda log: replace(log, types=()))  # a listener's has a filter of its own
 manager = st.builds(
     lambda routes, **rest: HttpConnectionManager(**routes, **rest),
     routes=st.one_of(
@@ -290,6 +295,10 @@ tcp_proxy = st.builds(
     access_logs=several(access_log),
     idle_timeout_s=duration,
     max_connection_duration_s=duration,
+    flush_access_log_on_connected=st.booleans(),
+    access_log_flush_interval_s=duration,
+    after_handshake=st.booleans(),
+    stats=maybe(st.builds(IstioStats, st.sampled_from(("source", "destination")))),
 )
 network_filter = st.one_of(manager, tcp_proxy)
 chain_match = st.builds(
@@ -317,7 +326,7 @@ listener = st.builds(
     continue_on_listener_filters_timeout=st.booleans(),
     original_dst=st.booleans(),
     default_filter_chain=maybe(chain),
-    access_logs=several(access_log),
+    access_logs=several(connection_log),
 )
 
 PROPERTY = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
