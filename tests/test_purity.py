@@ -20,6 +20,7 @@ PURE = (
     "mesh/proxy/sniff.py",
     "mesh/proxy/sniff_http.py",
     "mesh/proxy/chain_match.py",
+    "mesh/proxy/grpc_messages.py",
     "mesh/proxy/route.py",
     "mesh/proxy/balance.py",
     "mesh/proxy/outlier.py",

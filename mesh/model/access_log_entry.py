@@ -62,5 +62,7 @@ class AccessLogEntry:
     source: Peer = UNKNOWN_PEER
     destination: Peer = UNKNOWN_PEER
     grpc_status: str = ""
+    request_messages: int = 0  # of a gRPC call
+    response_messages: int = 0
     access_log_type: AccessLogType = "DownstreamEnd"
     stream_id: str = ""

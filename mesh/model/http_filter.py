@@ -47,6 +47,11 @@ class Alpn:
 
 
 @dataclass(frozen=True, slots=True)
+class GrpcStats:
+    """Envoy's grpc_stats: the messages of gRPC calls are counted, and told with the access log entry."""
+
+
+@dataclass(frozen=True, slots=True)
 class FaultFilter:
     """Envoy's fault filter; what it does is written on the routes."""
 
@@ -61,7 +66,9 @@ class Router:
     """The terminal filter: forwards."""
 
 
-HttpFilter = PeerMetadata | IstioStats | HeaderToMetadata | Alpn | FaultFilter | CorsFilter | Router
+HttpFilter = (
+    PeerMetadata | IstioStats | HeaderToMetadata | Alpn | GrpcStats | FaultFilter | CorsFilter | Router
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ REQUESTS_TOTAL = "istio_requests_total"
 REQUEST_DURATION = "istio_request_duration_milliseconds"
 REQUEST_BYTES = "istio_request_bytes"
 RESPONSE_BYTES = "istio_response_bytes"
+REQUEST_MESSAGES = "istio_request_messages_total"
+RESPONSE_MESSAGES = "istio_response_messages_total"
 TCP_SENT_BYTES = "istio_tcp_sent_bytes_total"
 TCP_RECEIVED_BYTES = "istio_tcp_received_bytes_total"
 TCP_OPENED = "istio_tcp_connections_opened_total"
@@ -34,6 +36,8 @@ HELP = {
     REQUEST_DURATION: "Duration of requests, in milliseconds.",
     REQUEST_BYTES: "Size of requests on the wire, head and body, in bytes.",
     RESPONSE_BYTES: "Size of responses on the wire, head and body, in bytes.",
+    REQUEST_MESSAGES: "Messages that gRPC clients sent.",
+    RESPONSE_MESSAGES: "Messages that gRPC servers sent.",
     TCP_SENT_BYTES: "Bytes sent to clients over connections that are only bytes.",
     TCP_RECEIVED_BYTES: "Bytes received from clients over connections that are only bytes.",
     TCP_OPENED: "Connections that are only bytes, opened.",
@@ -70,6 +74,11 @@ HTTP_LABELS = (
 # a connection has no response
 _OF_RESPONSES = ("response_code", "grpc_response_status")
 TCP_LABELS = tuple(label for label in HTTP_LABELS if label not in _OF_RESPONSES)
+# messages are counted by who speaks with whom
+MESSAGE_LABELS = tuple(
+    label for label in HTTP_LABELS if label == "reporter" or label.startswith(("source_", "destination_"))
+)
+_OF_MESSAGES = tuple(map(HTTP_LABELS.index, MESSAGE_LABELS))
 
 # upper bounds of the histograms, alike for milliseconds and bytes; +Inf is implied
 BUCKETS = (
@@ -88,6 +97,11 @@ _SPECIAL_ROUTES = {"block_all": BLACK_HOLE_CLUSTER, "allow_any": PASSTHROUGH_CLU
 def http_labels(entry: AccessLogEntry, node: Node) -> tuple[str, ...]:
     """The values of ``HTTP_LABELS``, in that order. The reporter's own side is always its node."""
     return _values(entry, node, "grpc" if entry.grpc_status else "http")
+
+
+def message_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The values of ``MESSAGE_LABELS`` among those of ``HTTP_LABELS``."""
+    return tuple(labels[place] for place in _OF_MESSAGES)
 
 
 def tcp_labels(entry: AccessLogEntry, node: Node) -> tuple[str, ...]:

@@ -60,6 +60,7 @@
     failure          why there is no answer (pure)
     reply            what the client is told then (pure)
     grpc             what gRPC clients are told, and say (pure)
+    grpc_messages    ... in how many messages (pure)
     flags            Envoy's response flags (pure)
     tcp_proxy        connections that are only bytes
     relay            bytes there and back

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.peer import UNKNOWN_PEER
 from mesh.proxy.grpc import grpc_status
+from mesh.proxy.grpc_messages import GrpcBody
 
 if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
@@ -27,7 +28,7 @@ def make_entry(exchange: Exchange, duration_s: float) -> AccessLogEntry:
     else:
         source, destination = peer, worker.own_peer
         source_principal, destination_principal = info.peer_principal, info.local_principal
-    return AccessLogEntry(
+    entry = AccessLogEntry(
         reporter,
         exchange.start_time,
         duration_s,
@@ -65,3 +66,6 @@ def make_entry(exchange: Exchange, duration_s: float) -> AccessLogEntry:
         if b"content-type" in fields
         else "",
     )
+    if isinstance(body, GrpcBody):
+        entry.request_messages, entry.response_messages = body.requests.messages, body.responses.messages
+    return entry

@@ -12,6 +12,7 @@ from mesh.http.h2.stream import Stream
 from mesh.http.message import Framing, Message, Request, Response, Trailers
 from mesh.http.status import NO_BODY
 from mesh.proxy.exchange import Exchange
+from mesh.proxy.grpc_messages import GrpcBody
 from mesh.proxy.heads import complete_response
 from mesh.proxy.reply import reply_to_bad_request
 
@@ -110,6 +111,8 @@ class DownstreamStream(Stream):
         """More of the body, or its end."""
         data = response.take_body()
         exchange.bytes_sent += len(data)
+        if isinstance(exchange.body, GrpcBody):
+            exchange.body.responses.receive(data)
         trailers = response.trailers if response.complete else ()
         end = response.complete and not trailers
         if data or end:

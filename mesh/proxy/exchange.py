@@ -32,7 +32,6 @@ from mesh.proxy.mirror import begin_mirrors
 from mesh.proxy.mutation import Mutation
 from mesh.proxy.overload import overloaded
 from mesh.proxy.reply import RETRY_LIMIT_EXCEEDED, UPGRADE_FAILED, Reply, details_of, flag_of, reply_for
-from mesh.proxy.request_body import body_of
 from mesh.proxy.rewrite import redirect_reply, rewrite
 from mesh.proxy.route import CompiledRoute, match_route, pick_destination
 from mesh.proxy.stream_idle import watch_idle
@@ -120,7 +119,7 @@ class Exchange(ExchangeState):
             if request.method == CONNECT and not self.manager.makes_tunnels:
                 self.reply(UPGRADE_FAILED)
                 return
-            self.body = body_of(request, keep=forward.retry is not None)
+            self.body = self.manager.make_body(request, keep=forward.retry is not None)
         if route.mirrors and request.framing is not _TUNNEL:
             begin_mirrors(self, route.mirrors)
         if route.hash_policies:

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Literal
 
 from mesh.model.access_log_entry import AccessLogEntry
-from mesh.model.http_filter import Alpn, IstioStats
+from mesh.model.http_filter import Alpn, GrpcStats, IstioStats
 from mesh.model.listener import Direction, HttpConnectionManager
 from mesh.proxy.filters.chain import compile_filters
+from mesh.proxy.grpc_messages import counted_body_of
 from mesh.proxy.internal import networks
+from mesh.proxy.request_body import body_of
 from mesh.proxy.route import RouteTable
 from mesh.proxy.stats import Counter, Stats
 from mesh.proxy.worker import Worker
@@ -52,6 +54,7 @@ class HttpManager:
         "generate_request_id",
         "idle_timeout_s",
         "internal_networks",
+        "make_body",
         "makes_tunnels",
         "max_header_bytes",
         "model",
@@ -84,6 +87,7 @@ class HttpManager:
         self.stats = HttpStats(worker.stats, model.stat_prefix)
         self.reporter = _reporter(model, direction)
         self.names_protocol = Alpn() in model.filters
+        self.make_body = counted_body_of if GrpcStats() in model.filters else body_of
         self.server_name = model.server_name.encode()
         self.generate_request_id = model.generate_request_id
         self.forward_client_cert = model.forward_client_cert

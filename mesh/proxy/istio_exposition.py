@@ -11,19 +11,23 @@ from mesh.model.standard_metrics import (
     BUCKETS,
     BUILD,
     HTTP_LABELS,
+    MESSAGE_LABELS,
     REQUEST_BYTES,
     REQUEST_DURATION,
+    REQUEST_MESSAGES,
     REQUESTS_TOTAL,
     RESPONSE_BYTES,
+    RESPONSE_MESSAGES,
     TCP_CLOSED,
     TCP_LABELS,
     TCP_OPENED,
     TCP_RECEIVED_BYTES,
     TCP_SENT_BYTES,
 )
-from mesh.proxy.istio_stats import ConnectionSeries, IstioStats, Series
+from mesh.proxy.istio_stats import ConnectionSeries, IstioStats, MessageSeries, Series
 
 _BOUNDS = (*(f"{bound:.15g}" for bound in BUCKETS), "+Inf")
+_OF_MESSAGES = ((REQUEST_MESSAGES, "requests"), (RESPONSE_MESSAGES, "responses"))
 _OF_CONNECTIONS = (
     (TCP_SENT_BYTES, "sent"),
     (TCP_RECEIVED_BYTES, "received"),
@@ -60,18 +64,24 @@ def prometheus(stats: IstioStats, tag: str) -> str:
     parts.append(f"# TYPE {RESPONSE_BYTES} histogram\n")
     for labels, series in known:
         parts.extend(_histogram(RESPONSE_BYTES, labels, series.response, series.response_sum))
-    parts.extend(_connections(stats.connections.values()))
+    parts.extend(_counters(_OF_MESSAGES, MESSAGE_LABELS, stats.messages.values()))
+    parts.extend(_counters(_OF_CONNECTIONS, TCP_LABELS, stats.connections.values()))
     build = labels_text({"component": "proxy", "tag": tag})
     parts.append(f"# TYPE {BUILD} gauge\n{BUILD}{build} 1\n")
     parts.append(f"# TYPE {OVERFLOWED} counter\n{OVERFLOWED} {stats.overflowed}\n")
     return "".join(parts)
 
 
-def _connections(known: Collection[ConnectionSeries]) -> Iterable[str]:
-    labelled = [(labels_text(dict(zip(TCP_LABELS, series.labels, strict=True))), series) for series in known]
-    for name, attribute in _OF_CONNECTIONS:
+def _counters(
+    metrics: Iterable[tuple[str, str]],
+    labels: Sequence[str],
+    known: Collection[ConnectionSeries] | Collection[MessageSeries],
+) -> Iterable[str]:
+    """``metrics`` pairs a name with the attribute of a series that it shows."""
+    labelled = [(labels_text(dict(zip(labels, series.labels, strict=True))), series) for series in known]
+    for name, attribute in metrics:
         yield f"# TYPE {name} counter\n"
-        yield from (f"{name}{labels} {getattr(series, attribute)}\n" for labels, series in labelled)
+        yield from (f"{name}{text} {getattr(series, attribute)}\n" for text, series in labelled)
 
 
 def _inner(series: Series) -> str:

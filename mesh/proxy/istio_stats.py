@@ -18,7 +18,14 @@ from bisect import bisect_left
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.connection_reports import ConnectionReports
 from mesh.model.node import Node
-from mesh.model.standard_metrics import BUCKETS, TCP_LABELS, http_labels, overflow_labels, tcp_labels
+from mesh.model.standard_metrics import (
+    BUCKETS,
+    TCP_LABELS,
+    http_labels,
+    message_labels,
+    overflow_labels,
+    tcp_labels,
+)
 
 # A series takes about 1.5 kB: the bounds are 3 MB of series and 2 MB of keys at the worst.
 MAX_SERIES = 2048
@@ -31,13 +38,15 @@ _Key = tuple[str, int, int, str, str, str, str, str, int, str, str, str]
 class Series:
     """One label set's numbers. The requests counted are the durations observed: ``sum(duration)``.
 
-    The lists have a count for each bucket (not cumulated), the last for +Inf.
+    The lists have a count for each bucket (not cumulated), the last for +Inf. ``messages`` is where those of
+    its calls are counted, with others', once there was one.
     """
 
     __slots__ = (
         "duration",
         "duration_sum",
         "labels",
+        "messages",
         "request",
         "request_sum",
         "response",
@@ -46,6 +55,7 @@ class Series:
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self.labels = labels
+        self.messages: MessageSeries | None = None
         self.clear()
 
     def clear(self) -> None:
@@ -69,6 +79,19 @@ class Series:
         return sum(self.duration)
 
 
+class MessageSeries:
+    """The messages of gRPC calls between two workloads."""
+
+    __slots__ = ("labels", "requests", "responses")
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+        self.clear()
+
+    def clear(self) -> None:
+        self.requests = self.responses = 0
+
+
 class ConnectionSeries:
     """One label set's connections that are only bytes."""
 
@@ -89,12 +112,13 @@ class ConnectionSeries:
 
 
 class IstioStats:
-    """``record`` each finished request, ``record_connection`` each report of a connection; ``series`` and
-    ``connections`` are what a scrape reads."""
+    """``record`` each finished request, ``record_connection`` each report of a connection; ``series``,
+    ``messages`` and ``connections`` are what a scrape reads."""
 
     def __init__(self, node: Node, max_series: int = MAX_SERIES) -> None:
         self.node = node
         self.series: dict[tuple[str, ...], Series] = {}
+        self.messages: dict[tuple[str, ...], MessageSeries] = {}
         self.connections: dict[tuple[str, ...], ConnectionSeries] = {}
         self.overflowed = 0  # requests and connections that fell into an overflow series
         self._max_series = max_series
@@ -129,6 +153,15 @@ class IstioStats:
         size = entry.bytes_sent + entry.response_header_bytes
         series.response[bisect_left(_BUCKETS, size)] += 1
         series.response_sum += size
+        if entry.grpc_status:
+            messages = series.messages or self._find_messages(series)
+            messages.requests += entry.request_messages
+            messages.responses += entry.response_messages
+
+    def _find_messages(self, series: Series) -> MessageSeries:
+        labels = message_labels(series.labels)
+        series.messages = self.messages.setdefault(labels, MessageSeries(labels))
+        return series.messages
 
     def record_connection(self, entry: AccessLogEntry) -> None:
         growth = self._reports.take(entry, lambda: self._find_connections(entry))
@@ -157,6 +190,8 @@ class IstioStats:
         """Envoy's /reset_counters: the numbers go, the series stay."""
         for series in self.series.values():
             series.clear()
+        for messages in self.messages.values():
+            messages.clear()
         for connections in self.connections.values():
             connections.clear()
         self.overflowed = 0

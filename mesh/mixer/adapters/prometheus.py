@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -19,10 +20,13 @@ from mesh.model.standard_metrics import (
     BUCKETS,
     HELP,
     HTTP_LABELS,
+    MESSAGE_LABELS,
     REQUEST_BYTES,
     REQUEST_DURATION,
+    REQUEST_MESSAGES,
     REQUESTS_TOTAL,
     RESPONSE_BYTES,
+    RESPONSE_MESSAGES,
     TCP_CLOSED,
     TCP_LABELS,
     TCP_OPENED,
@@ -30,6 +34,7 @@ from mesh.model.standard_metrics import (
     TCP_SENT_BYTES,
     duration_ms,
     http_labels,
+    message_labels,
     overflow_labels,
     request_bytes,
     response_bytes,
@@ -37,6 +42,16 @@ from mesh.model.standard_metrics import (
 )
 
 MAX_SERIES = 20_000  # about 15 kB each in prometheus_client, whose buckets are objects: 300 MB at the worst
+
+
+class _Series(NamedTuple):
+    """One label set of requests."""
+
+    labels: tuple[str, ...]
+    requests: Counter
+    duration: Histogram
+    request: Histogram
+    response: Histogram
 
 
 class Prometheus:
@@ -48,7 +63,11 @@ class Prometheus:
         self._duration = _histogram(REQUEST_DURATION, registry)
         self._request = _histogram(REQUEST_BYTES, registry)
         self._response = _histogram(RESPONSE_BYTES, registry)
-        self._series: dict[tuple[str, ...], tuple[Counter, Histogram, Histogram, Histogram]] = {}
+        self._series: dict[tuple[str, ...], _Series] = {}
+        self._request_messages, self._response_messages = (
+            Counter(name, HELP[name], MESSAGE_LABELS, registry=registry)
+            for name in (REQUEST_MESSAGES, RESPONSE_MESSAGES)
+        )
         self._opened, self._closed, self._received, self._sent = (
             Counter(name, HELP[name], TCP_LABELS, registry=registry)
             for name in (TCP_OPENED, TCP_CLOSED, TCP_RECEIVED_BYTES, TCP_SENT_BYTES)
@@ -61,23 +80,28 @@ class Prometheus:
             if entry.access_log_type != "DownstreamEnd":
                 self._count_connection(entry, node)
                 continue
-            requests, duration, request, response = self._children(entry, node)
-            requests.inc()
-            duration.observe(duration_ms(entry))
-            request.observe(request_bytes(entry))
-            response.observe(response_bytes(entry))
+            series = self._find(entry, node)
+            series.requests.inc()
+            series.duration.observe(duration_ms(entry))
+            series.request.observe(request_bytes(entry))
+            series.response.observe(response_bytes(entry))
+            if entry.grpc_status:
+                labels = message_labels(series.labels)
+                self._request_messages.labels(*labels).inc(entry.request_messages)
+                self._response_messages.labels(*labels).inc(entry.response_messages)
 
     def close(self) -> None:
         pass
 
-    def _children(self, entry: AccessLogEntry, node: Node) -> tuple[Counter, Histogram, Histogram, Histogram]:
+    def _find(self, entry: AccessLogEntry, node: Node) -> _Series:
         labels = http_labels(entry, node)
         found = self._series.get(labels)
         if found is None and len(self._series) >= self._max_series:
             labels = overflow_labels(entry)
             found = self._series.get(labels)
         if found is None:
-            found = self._series[labels] = (
+            found = self._series[labels] = _Series(
+                labels,
                 self._requests.labels(*labels),
                 self._duration.labels(*labels),
                 self._request.labels(*labels),

@@ -22,6 +22,7 @@ from mesh.model.http_filter import (
     FaultFilter,
     FileAccessLog,
     GrpcAccessLog,
+    GrpcStats,
     HeaderToMetadata,
     HttpFilter,
     IstioStats,
@@ -38,16 +39,24 @@ from mesh.xds.codec.peer import encode_peer
 SOURCE_PEER_KEY = "peer"
 
 _INBOUND: dict[Engine, tuple[HttpFilter, ...]] = {
-    "python": (PeerMetadata("downstream"), FaultFilter(), IstioStats("destination"), Router()),
+    "python": (PeerMetadata("downstream"), GrpcStats(), FaultFilter(), IstioStats("destination"), Router()),
     "envoy": (
         HeaderToMetadata(names.PEER_METADATA_HEADER, names.ISTIO_METADATA, SOURCE_PEER_KEY),
+        GrpcStats(),
         FaultFilter(),
         Router(),
     ),
 }
 _OUTBOUND: dict[Engine, tuple[HttpFilter, ...]] = {
-    "python": (PeerMetadata("upstream"), FaultFilter(), CorsFilter(), IstioStats("source"), Router()),
-    "envoy": (FaultFilter(), CorsFilter(), Router()),
+    "python": (
+        PeerMetadata("upstream"),
+        GrpcStats(),
+        FaultFilter(),
+        CorsFilter(),
+        IstioStats("source"),
+        Router(),
+    ),
+    "envoy": (GrpcStats(), FaultFilter(), CorsFilter(), Router()),
 }
 _INBOUND_TAGS = (
     MetadataTag(REPORTER_TAG, "literal", "destination"),

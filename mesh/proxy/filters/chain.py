@@ -11,7 +11,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mesh.http.message import Fields, Message
-from mesh.model.http_filter import Alpn, CorsFilter, FaultFilter, HttpFilter, IstioStats, PeerMetadata, Router
+from mesh.model.http_filter import (
+    Alpn,
+    CorsFilter,
+    FaultFilter,
+    GrpcStats,
+    HttpFilter,
+    IstioStats,
+    PeerMetadata,
+    Router,
+)
 from mesh.proxy.filters import cors, fault, peer_metadata
 from mesh.xds.errors import Rejected
 
@@ -29,7 +38,8 @@ class Steps(NamedTuple):
     response: tuple[ResponseStep, ...] = ()
 
 
-# No step: IstioStats gets the exchange's entry at the end, with the access logs; Alpn is the pools' business
+# No step: IstioStats gets the exchange's entry at the end, with the access logs; Alpn is the pools' business,
+# GrpcStats the bodies'
 _STEPS: dict[HttpFilter, Steps] = {
     PeerMetadata("downstream"): Steps(
         request=(peer_metadata.learn_caller,), response=(peer_metadata.tell_caller,)
@@ -40,6 +50,7 @@ _STEPS: dict[HttpFilter, Steps] = {
     FaultFilter(): Steps(request=(fault.inject,)),
     CorsFilter(): Steps(request=(cors.check,), response=(cors.answer,)),
     Alpn(): Steps(),
+    GrpcStats(): Steps(),
     IstioStats("source"): Steps(),
     IstioStats("destination"): Steps(),
     Router(): Steps(),

@@ -11,12 +11,14 @@ from typing import Any, Final, cast
 
 from envoy.config.core.v3 import address_pb2, base_pb2
 from envoy.data.accesslog.v3 import accesslog_pb2
+from envoy.extensions.filters.http.grpc_stats.v3 import config_pb2 as grpc_stats_pb2
 
 from mesh.model.access_log_entry import AccessLogEntry, Reporter
 from mesh.model.http_filter import DESTINATION_PEER_TAG, REPORTER_TAG, SOURCE_PEER_TAG
 from mesh.model.names import INBOUND_PASSTHROUGH_CLUSTER
 from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.xds.codec.access_logger import (
+    GRPC_STATS_FILTER,
     GRPC_STATUS,
     UPSTREAM_LOCAL_TAG,
     UPSTREAM_PEER_TAG,
@@ -24,7 +26,7 @@ from mesh.xds.codec.access_logger import (
 )
 from mesh.xds.codec.peer import decode_peer, encode_peer
 from mesh.xds.codec.response_flags import NONE, decode_flags, encode_flags
-from mesh.xds.codec.wire import duration, seconds, socket_address
+from mesh.xds.codec.wire import duration, pack, seconds, socket_address, unpack
 
 _METHODS: Final = dict(base_pb2.RequestMethod.items())
 _METHOD_OF: Final = {number: name for name, number in _METHODS.items() if number}
@@ -44,7 +46,17 @@ def encode_entry(entry: AccessLogEntry) -> Any:
         response=_encode_response(entry),
     )
     encode_common(entry, message.common_properties)
+    set_messages(entry, message.common_properties.filter_state_objects)
     return message
+
+
+def set_messages(entry: AccessLogEntry, filter_state: Any) -> None:
+    """A call's messages, as grpc_stats leaves them."""
+    if entry.request_messages or entry.response_messages:
+        counted = grpc_stats_pb2.FilterObject(
+            request_message_count=entry.request_messages, response_message_count=entry.response_messages
+        )
+        filter_state[GRPC_STATS_FILTER].CopyFrom(pack(counted))
 
 
 def _encode_request(entry: AccessLogEntry) -> Any:
@@ -141,7 +153,18 @@ def decode_entry(message: Any, local: Peer = UNKNOWN_PEER) -> AccessLogEntry:
         **common_facts(common, local),
         **_request_facts(message.request),
         **_response_facts(message.response),
+        **_messages(common.filter_state_objects),
     )
+
+
+def _messages(filter_state: Any) -> dict[str, Any]:
+    if GRPC_STATS_FILTER not in filter_state:
+        return {}
+    counted = unpack(filter_state[GRPC_STATS_FILTER], grpc_stats_pb2.FilterObject)
+    return {
+        "request_messages": counted.request_message_count,
+        "response_messages": counted.response_message_count,
+    }
 
 
 def common_facts(common: Any, local: Peer) -> dict[str, Any]:

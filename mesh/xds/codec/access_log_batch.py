@@ -18,7 +18,7 @@ from envoy.service.accesslog.v3 import als_pb2
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
-from mesh.xds.codec.access_log import encode_entry
+from mesh.xds.codec.access_log import encode_entry, set_messages
 from mesh.xds.codec.access_logger import UPSTREAM_TIME_HEADER
 from mesh.xds.codec.wire import struct
 
@@ -49,9 +49,11 @@ class BatchEncoder:
         self._start = self._varying.common_properties.start_time
         self._took = self._varying.common_properties.duration
         self._downstream = self._varying.common_properties.downstream_remote_address.socket_address
+        self._filter_state = self._varying.common_properties.filter_state_objects
         self._request = self._varying.request
         self._response = self._varying.response
         self._service_time_ms: int | None = None
+        self._messages = (0, 0)
 
     def encode(self, entries: Iterable[AccessLogEntry], identifier: bytes = b"") -> bytes:
         """A serialised StreamAccessLogsMessage; ``identifier`` (see above) is for a stream's first."""
@@ -79,6 +81,7 @@ class BatchEncoder:
         response.response_headers_bytes = entry.response_header_bytes
         response.response_body_bytes = entry.bytes_sent
         self._set_service_time(entry.upstream_service_time_s)
+        self._set_messages(entry)
         return self._constant_part(entry) + bytes(self._varying.SerializeToString())
 
     def _set_service_time(self, seconds: float | None) -> None:
@@ -90,6 +93,13 @@ class BatchEncoder:
             self._response.response_headers.clear()
         else:
             self._response.response_headers[UPSTREAM_TIME_HEADER] = str(milliseconds)
+
+    def _set_messages(self, entry: AccessLogEntry) -> None:
+        messages = entry.request_messages, entry.response_messages
+        if messages != self._messages:
+            self._messages = messages
+            self._filter_state.clear()
+            set_messages(entry, self._filter_state)
 
     def _constant_part(self, entry: AccessLogEntry) -> bytes:
         key = (
@@ -140,6 +150,8 @@ def _encode_constant(entry: AccessLogEntry) -> bytes:
         bytes_sent=0,
         upstream_service_time_s=None,
         downstream_remote_address="",
+        request_messages=0,
+        response_messages=0,
     )
     return bytes(encode_entry(constant).SerializeToString())
 

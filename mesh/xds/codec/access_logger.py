@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ ISTIO_FORMAT: Final = (
 )
 UPSTREAM_TIME_HEADER: Final = "x-envoy-upstream-service-time"
 GRPC_STATUS: Final = "grpc-status"
+# the filter whose counts of messages an entry carries as an object of filter state, under the filter's name
+GRPC_STATS_FILTER: Final = "envoy.filters.http.grpc_stats"
 # what Envoy's log message has no field for and an AccessLogEntry needs: the TLS peers of the upstream side
 UPSTREAM_PEER_TAG: Final = "upstream_peer_principal"
 UPSTREAM_LOCAL_TAG: Final = "upstream_local_principal"
@@ -48,7 +51,7 @@ def encode_http_log(log: AccessLog) -> Any:
     if isinstance(log, FileAccessLog):
         return _logger(_FILE, _encode_file(log), log.types)
     config = als_pb2.HttpGrpcAccessLogConfig(
-        common_config=_encode_grpc(log),
+        common_config=_encode_grpc(log, filter_state=[GRPC_STATS_FILTER]),
         additional_response_headers_to_log=[UPSTREAM_TIME_HEADER, GRPC_STATUS],
         additional_response_trailers_to_log=[GRPC_STATUS],
     )
@@ -88,13 +91,14 @@ def _encode_file(log: FileAccessLog) -> Any:
     return file_pb2.FileAccessLog(path=log.path, log_format=text)
 
 
-def _encode_grpc(log: GrpcAccessLog) -> Any:
+def _encode_grpc(log: GrpcAccessLog, filter_state: Sequence[str] = ()) -> Any:
     return als_pb2.CommonGrpcAccessLogConfig(
         log_name=log.log_name,
         grpc_service=grpc_service_pb2.GrpcService(envoy_grpc={"cluster_name": log.cluster}),
         transport_api_version=config_source_pb2.ApiVersion.Value("V3"),
         buffer_flush_interval=duration(log.flush_interval_s),
         buffer_size_bytes={"value": log.buffer_bytes},
+        filter_state_objects_to_log=filter_state,
         custom_tags=[*map(_encode_tag, log.tags), *_principal_tags()],
     )
 

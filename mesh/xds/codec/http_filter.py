@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from envoy.extensions.filters.http.cors.v3 import cors_pb2
 from envoy.extensions.filters.http.fault.v3 import fault_pb2
+from envoy.extensions.filters.http.grpc_stats.v3 import config_pb2 as grpc_stats_pb2
 from envoy.extensions.filters.http.header_to_metadata.v3 import header_to_metadata_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.http.set_filter_state.v3 import set_filter_state_pb2
@@ -23,12 +24,14 @@ from mesh.model.http_filter import (
     Alpn,
     CorsFilter,
     FaultFilter,
+    GrpcStats,
     HeaderToMetadata,
     HttpFilter,
     IstioStats,
     PeerMetadata,
     Router,
 )
+from mesh.xds.codec.access_logger import GRPC_STATS_FILTER
 from mesh.xds.codec.cors import CORS_FILTER
 from mesh.xds.codec.fault import FAULT_FILTER
 from mesh.xds.codec.wire import TYPE_PREFIX, pack, struct, unpack
@@ -116,6 +119,14 @@ def _decode_alpn(_: Any) -> Alpn:
     return Alpn()
 
 
+def _encode_grpc_stats(_: GrpcStats) -> Any:
+    return grpc_stats_pb2.FilterConfig(emit_filter_state=True, stats_for_all_methods={"value": False})
+
+
+def _decode_grpc_stats(_: Any) -> GrpcStats:
+    return GrpcStats()
+
+
 def _encode_fault(_: FaultFilter) -> Any:
     return fault_pb2.HTTPFault()
 
@@ -147,6 +158,7 @@ _FAMILIES: Final[dict[type[HttpFilter], _Family]] = {
         "envoy.filters.http.header_to_metadata", _encode_header_to_metadata, _decode_header_to_metadata
     ),
     Alpn: _Family("envoy.filters.http.set_filter_state", _encode_alpn, _decode_alpn),
+    GrpcStats: _Family(GRPC_STATS_FILTER, _encode_grpc_stats, _decode_grpc_stats),
     FaultFilter: _Family(FAULT_FILTER, _encode_fault, _decode_fault),
     CorsFilter: _Family(CORS_FILTER, _encode_cors, _decode_cors),
     Router: _Family("envoy.filters.http.router", _encode_router, _decode_router),

@@ -16,7 +16,7 @@ from mesh.citadel.ca import CertificateAuthority
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
-from mesh.model.http_filter import CorsFilter, FaultFilter, IstioStats, PeerMetadata, Router
+from mesh.model.http_filter import CorsFilter, FaultFilter, GrpcStats, IstioStats, PeerMetadata, Router
 from mesh.model.identity import SpiffeId
 from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
 from mesh.model.node import Node
@@ -32,7 +32,9 @@ from mesh.xds.codec.codec import encode
 
 HOST = "127.0.0.1"
 DEADLINE_S = 5.0
-OUTBOUND_FILTERS = (PeerMetadata("upstream"), FaultFilter(), CorsFilter(), IstioStats("source"), Router())
+OUTBOUND_FILTERS = (
+    PeerMetadata("upstream"), GrpcStats(), FaultFilter(), CorsFilter(), IstioStats("source"), Router(),
+)  # fmt: skip
 Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 

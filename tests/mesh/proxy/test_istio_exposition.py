@@ -8,7 +8,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
-from mesh.model.standard_metrics import HTTP_LABELS, TCP_LABELS, http_labels, tcp_labels
+from mesh.model.standard_metrics import (
+    HTTP_LABELS,
+    MESSAGE_LABELS,
+    TCP_LABELS,
+    http_labels,
+    message_labels,
+    tcp_labels,
+)
 from mesh.proxy import istio_exposition
 from mesh.proxy.istio_stats import IstioStats
 
@@ -77,3 +84,15 @@ def test_connections_have_their_four_metrics(node: Node, entry: AccessLogEntry) 
     assert found["istio_tcp_connections_closed_total"] == [(labels, 1.0)]
     assert found["istio_tcp_received_bytes_total"] == [(labels, 20.0)]
     assert found["istio_tcp_sent_bytes_total"] == [(labels, 200.0)]
+
+
+def test_calls_have_their_messages(node: Node, entry: AccessLogEntry) -> None:
+    stats = IstioStats(node)
+    call = replace(entry, grpc_status="0", request_messages=3, response_messages=1)
+    stats.record(call)
+    stats.record(replace(call, response_flags="UH"))
+    labels = dict(zip(MESSAGE_LABELS, message_labels(http_labels(call, node)), strict=True))
+    assert len(labels) == 20
+    found = samples(stats)
+    assert found["istio_request_messages_total"] == [(labels, 6.0)]
+    assert found["istio_response_messages_total"] == [(labels, 2.0)]

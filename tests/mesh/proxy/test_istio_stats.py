@@ -5,7 +5,7 @@ from dataclasses import replace
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
 from mesh.model.peer import Peer
-from mesh.model.standard_metrics import BUCKETS, HTTP_LABELS, http_labels, tcp_labels
+from mesh.model.standard_metrics import BUCKETS, HTTP_LABELS, http_labels, message_labels, tcp_labels
 from mesh.proxy.istio_stats import MAX_FAST, IstioStats, Series
 
 
@@ -94,6 +94,20 @@ def test_reset_keeps_the_series_and_zeroes_them(node: Node, entry: AccessLogEntr
     assert only(stats).requests == 0
     stats.record(entry)
     assert only(stats).requests == 1
+
+
+def test_messages_are_counted_by_who_speaks_with_whom(node: Node, entry: AccessLogEntry) -> None:
+    stats = IstioStats(node)
+    stats.record(entry)
+    assert not stats.messages
+    call = replace(entry, grpc_status="0", request_messages=3, response_messages=1)
+    for one in (call, replace(call, grpc_status="14", response_code=503, response_flags="UH")):
+        stats.record(one)
+    (series,) = stats.messages.values()
+    assert series.labels == message_labels(http_labels(call, node))
+    assert (series.requests, series.responses) == (6, 2)
+    stats.reset()
+    assert (series.requests, series.responses) == (0, 0)
 
 
 CONNECTION = AccessLogEntry(

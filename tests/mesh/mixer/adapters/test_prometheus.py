@@ -36,6 +36,8 @@ def test_it_counts_exactly_what_the_sidecar_counts(node: Node, entry: AccessLogE
         replace(entry, duration_s=3.0),
         replace(entry, response_code=503, response_flags="UH", upstream_host=""),
         replace(entry, reporter="destination", tls_version="TLSv1.3"),
+        replace(entry, grpc_status="0", request_messages=2, response_messages=5),
+        replace(entry, grpc_status="14", request_messages=1),
     ]
     adapter.handle(node, entries)
     for one in entries:

@@ -59,6 +59,8 @@ entry = st.builds(
     source=peer,
     destination=peer,
     grpc_status=st.sampled_from(("", "0", "14")),
+    request_messages=st.integers(0, 2**40),
+    response_messages=st.integers(0, 2**40),
 )
 
 

@@ -57,6 +57,8 @@ VARIANTS = {
     "forwarded_for": ("", "1.2.3.4, 5.6.7.8"),
     "user_agent": ("", "iPhone"),
     "grpc_status": ("", "14"),
+    "request_messages": (0, 3),
+    "response_messages": (0, 1),
     "reporter": ("destination",),
     "destination": (Peer(), Peer(workload="reviews-v2")),
 }

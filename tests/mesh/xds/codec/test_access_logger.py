@@ -11,6 +11,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
+import grpc
 import pytest
 from aiohttp import web
 from envoy.service.accesslog.v3 import als_pb2, als_pb2_grpc
@@ -26,6 +27,7 @@ from mesh.model.http_filter import (
     REPORTER_TAG,
     SOURCE_PEER_TAG,
     GrpcAccessLog,
+    GrpcStats,
     HeaderToMetadata,
     MetadataTag,
     Router,
@@ -236,6 +238,43 @@ async def test_a_failure_is_told_by_its_flag_and_reason(als, envoy, source):
     assert "connection_failure" in entry.response_code_details
     assert "Connection refused" in entry.upstream_transport_failure_reason
     assert (entry.source_principal, entry.destination_principal) == ("", "")
+
+
+async def test_a_calls_messages_are_in_its_entry(als, envoy, source):
+    """Envoy's grpc_stats leaves them in its filter state, and the log takes them from there."""
+
+    async def echo_twice(messages, context):
+        async for message in messages:
+            yield message
+            yield message
+
+    methods = {"Both": grpc.stream_stream_rpc_method_handler(echo_twice)}
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("t.T", methods),))
+    app = Cluster(
+        "app",
+        "STATIC",
+        load_assignment=endpoints("app", server.add_insecure_port("127.0.0.1:0")),
+        http2=True,
+    )
+    await server.start()
+    reporter = MetadataTag(REPORTER_TAG, "literal", "source")
+    chain = FilterChain("http", manager("outbound", "app", log(reporter), filters=(GrpcStats(), Router())))
+    listener = Listener("outbound", "127.0.0.1", 0, (chain,), "OUTBOUND")
+    await source.until_acked(source.push(Resources((app,), (), (listener,))))
+
+    async def three():
+        for _ in range(3):
+            yield b"m"
+
+    authority = (await envoy.url("outbound")).removeprefix("http://").rstrip("/")
+    async with grpc.aio.insecure_channel(authority) as channel:
+        assert len([m async for m in channel.stream_stream("/t.T/Both")(three(), timeout=10)]) == 6
+    async with asyncio.timeout(10):
+        await als.arrived.wait()
+    await server.stop(None)
+    entry = als.entries["source"]
+    assert (entry.grpc_status, entry.request_messages, entry.response_messages) == ("0", 3, 6)
 
 
 def bytes_to(cluster, *tags):
