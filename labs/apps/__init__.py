@@ -7,6 +7,7 @@
     reviews      v1 without stars, v2 with black stars, v3 with red ones; v2 and v3 call ratings
     ratings      the stars
     echo         answers what it was asked, and delays or fails on request (Istio's echo knobs)
+    tcp_echo     answers lines over TCP, and speaks first on request (Istio's tcp-echo)
 
 Names, ports, paths and JSON shapes are those of Istio's bookinfo sample.
 Each runs as ``python -m labs.apps.<name>``.

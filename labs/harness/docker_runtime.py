@@ -25,9 +25,10 @@ from labs.harness.docker_command import DockerCommand
 from labs.harness.docker_pod import DockerPod, Engine, check, identity, memory, run_inside, start
 from labs.harness.eventually import NotInTime, eventually
 from labs.harness.runtime import MESHCTL, ControlPlane, Identity, Part, RuntimeFailure, RuntimeOptions
-from labs.harness.topology import Topology, Workload
+from labs.harness.topology import Topology, Workload, service_environment
 from mesh.citadel.tokens import Tokens
 from mesh.model.names import CONTROL_PLANE_HTTP_PORT, HEALTH_PORT, XDS_TLS_PORT
+from mesh.model.protocol import HTTP
 from mesh.platform.docker import engine, files, pod
 from mesh.platform.docker.base_image import ImageError, Say
 from mesh.platform.docker.image import REPOSITORY, ensure_image
@@ -77,6 +78,7 @@ class DockerRuntime:
         self._image = ""
         self._session: aiohttp.ClientSession | None = None
         self._pods: dict[str, DockerPod] = {}
+        self._services: dict[str, str] = {}  # what every app is told of those that are not HTTP
         self._istiod = DockerPod(Workload(pod.CONTROL_PLANE, ()))  # its `app` is the control plane
         self._outside = DockerPod(Workload("outside", ()))  # its namespace only
         self._outside_opens = asyncio.Lock()
@@ -90,6 +92,8 @@ class DockerRuntime:
         self._logs.mkdir(parents=True, exist_ok=True)
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0))
         self._pods = {workload.name: DockerPod(workload) for workload in topology.workloads}
+        for host, ports in topology.byte_services().items():
+            self._services |= service_environment(host, ports, host.partition(".")[0])
         await self._call(self._prepare)
         await self.start_control_plane()
         turns = asyncio.Semaphore(PODS_AT_A_TIME)
@@ -209,7 +213,10 @@ class DockerRuntime:
             await self._answers(each.sidecar, f"http://{each.address}:{HEALTH_PORT}/healthz/ready")
             each.app = await self._call(self._start_app, each)
             for port in each.workload.ports:
-                await self._serves(each, f"http://127.0.0.1:{port.target_port}/health")
+                there = f"127.0.0.1:{port.target_port}"
+                await self._serves(
+                    each, f"http://{there}/health" if port.protocol in HTTP else f"tcp://{there}"
+                )
 
     def _start_sidecar(self, each: DockerPod) -> Container:
         workload = each.workload
@@ -246,7 +253,7 @@ class DockerRuntime:
             "image": self._image if ours else workload.image,
             "command": list(command),
             "init": True,
-            "environment": {**workload.environment, "HOSTNAME": workload.pod, **env},
+            "environment": {**self._services, **workload.environment, "HOSTNAME": workload.pod, **env},
             "labels": pod.marks("app", workload.name),
         }
         return made | ({"user": APP_USER, "cap_drop": ["ALL"]} if ours else {}) | each.namespace

@@ -2,7 +2,8 @@
 
 Each pod has two addresses of the run's /16: the app binds one, the sidecar the other. Nothing is redirected:
 other sidecars dial the sidecar's address, and the app reaches its own through HTTP_PROXY
-(Istio's INTERCEPTION_MODE NONE).
+(Istio's INTERCEPTION_MODE NONE). For what is not HTTP the sidecar has an address more for each such service,
+which the app is told as Kubernetes tells it: DB_SERVICE_HOST, DB_SERVICE_PORT.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from labs.harness.child import Child
 from labs.harness.eventually import NotInTime, eventually
 from labs.harness.runtime import MESHCTL, ControlPlane, Identity, Part, RuntimeFailure, RuntimeOptions
 from labs.harness.slot import NoSlot, Slot
-from labs.harness.topology import Topology, Workload, port_argument
+from labs.harness.topology import Topology, Workload, port_argument, service_environment
 from mesh.citadel.tokens import Tokens
 from mesh.model.names import CONTROL_PLANE_HTTP_PORT, HEALTH_PORT, OUTBOUND_PORT, XDS_TLS_PORT
+from mesh.model.protocol import HTTP
 
 CONTROL_PLANE = "control-plane"
 DRAIN_S = 1.0  # a lab's pods end with no traffic left
@@ -35,6 +37,7 @@ class Pod:
         self.workload = workload
         self.app_address = app_address
         self.address = address
+        self.outbound: dict[str, str] = {}  # where it finds services that are not HTTP, by their hosts
         self.sidecar: Child | None = None
         self.app: Child | None = None
 
@@ -50,6 +53,7 @@ class ProcessRuntime:
         self._pods: dict[str, Pod] = {}
         self._commands: list[Child] = []  # started by `exec` and `outside`
         self._control_plane: Child | None = None
+        self._topology = Topology(())
         self._slot: Slot | None = None
         self._temp: Path | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -61,11 +65,15 @@ class ProcessRuntime:
             self._slot = Slot.acquire()
         except NoSlot as full:
             raise RuntimeFailure(str(full)) from full
+        self._topology = topology
         self._logs.mkdir(parents=True, exist_ok=True)
         self._temp = Path(tempfile.mkdtemp(prefix="mesh-lab-"))  # short: a Unix socket's path has 107 bytes
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0))
         for number, workload in enumerate(topology.workloads, start=1):
-            self._pods[workload.name] = Pod(workload, self._slot.app(number), self._slot.sidecar(number))
+            pod = Pod(workload, self._slot.app(number), self._slot.sidecar(number))
+            hosts = topology.byte_services()
+            pod.outbound = {host: self._slot.outbound(number, place) for place, host in enumerate(hosts)}
+            self._pods[workload.name] = pod
         await self.start_control_plane()
         try:
             async with asyncio.TaskGroup() as group:
@@ -145,7 +153,10 @@ class ProcessRuntime:
             self._app_environment(pod),
         )
         for port in workload.ports:
-            await self._answers(pod.app, f"http://{pod.app_address}:{port.target_port}/health")
+            if port.protocol in HTTP:
+                await self._answers(pod.app, f"http://{pod.app_address}:{port.target_port}/health")
+            else:
+                await self._accepts(pod.app, pod.app_address, port.target_port)
 
     def _sidecar_argv(self, pod: Pod, run_dir: Path, token_file: Path) -> list[str]:
         workload, options = pod.workload, self._options
@@ -162,12 +173,17 @@ class ProcessRuntime:
             argv += ["--service", workload.service]
         for port in workload.ports:
             argv += ["--port", port_argument(port)]
+        for host, address in pod.outbound.items():
+            argv += ["--outbound", f"{host}={address}"]
         return argv
 
     def _app_environment(self, pod: Pod) -> dict[str, str]:
         proxy = f"http://{pod.address}:{OUTBOUND_PORT}"
+        found: dict[str, str] = {}
+        for host, ports in self._topology.byte_services().items():
+            found |= service_environment(host, ports, pod.outbound[host])
         mesh = {"BIND_ADDRESS": pod.app_address, "HOSTNAME": pod.workload.pod}
-        return {**pod.workload.environment, **mesh, "HTTP_PROXY": proxy, "http_proxy": proxy}
+        return {**found, **pod.workload.environment, **mesh, "HTTP_PROXY": proxy, "http_proxy": proxy}
 
     async def exec(self, pod: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Child:
         environment = self._app_environment(self._pods[pod]) | dict(env or {})
@@ -222,6 +238,21 @@ class ProcessRuntime:
                 return None
 
         await _in_time(lambda: eventually(f"{child.name}: {url}", probe, self._options.ready_timeout_s))
+
+    async def _accepts(self, child: Child, address: str, port: int) -> None:
+        """Wait until somebody listens there. Raises RuntimeFailure as ``_answers`` does."""
+
+        async def probe() -> bool | None:
+            child.check()
+            try:
+                _, writer = await asyncio.open_connection(address, port)
+            except OSError:
+                return None
+            writer.close()
+            return True
+
+        what = f"{child.name}: {address}:{port}"
+        await _in_time(lambda: eventually(what, probe, self._options.ready_timeout_s))
 
     # -- what exists between up and down ------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ when the run dies, however it dies.
 
     127.X.0.1    control plane          127.X.n.1  app of pod n      127.X.250.1  beside the mesh
                                         127.X.n.2  its sidecar
+                                        127.X.n.10, .11 ...  where its app finds services
 """
 
 from __future__ import annotations
@@ -59,3 +60,7 @@ class Slot:
 
     def sidecar(self, pod: int) -> str:
         return f"127.{self.number}.{pod}.2"
+
+    def outbound(self, pod: int, service: int) -> str:
+        """Where the pod's sidecar listens for a service; services count from 0."""
+        return f"127.{self.number}.{pod}.{10 + service}"

@@ -8,14 +8,15 @@ Pure: text in, frozen dataclasses out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from mesh.model.names import fqdn
 from mesh.model.node import ServicePort
-from mesh.model.protocol import protocol_of
+from mesh.model.protocol import HTTP, protocol_of
 
 SERVICE_LABEL = "mesh.service"
 ACCOUNT_LABEL = "mesh.service-account"
@@ -54,6 +55,11 @@ class Workload:
     def version(self) -> str:
         return self.labels.get("version", "")
 
+    @property
+    def host(self) -> str:
+        """Its service's full name."""
+        return fqdn(self.service, self.namespace)
+
 
 @dataclass(frozen=True, slots=True)
 class Topology:
@@ -68,6 +74,15 @@ class Topology:
 
     def servers(self) -> tuple[Workload, ...]:
         return tuple(workload for workload in self.workloads if workload.service)
+
+    def byte_services(self) -> dict[str, tuple[ServicePort, ...]]:
+        """The ports that are not HTTP for certain, by the full host of their service."""
+        found: dict[str, dict[int, ServicePort]] = {}
+        for workload in self.servers():
+            for port in workload.ports:
+                if port.protocol not in HTTP:
+                    found.setdefault(workload.host, {}).setdefault(port.number, port)
+        return {host: tuple(ports.values()) for host, ports in sorted(found.items())}
 
 
 def read_topology(text: str) -> Topology:
@@ -96,6 +111,21 @@ def workload_from_labels(name: str, labels: Mapping[str, str], **facts: Any) -> 
 def parse_ports(name: str, text: str) -> tuple[ServicePort, ...]:
     """Read ``http:9080:8080,grpc:7070``; the protocol is told by the port's name, as Istio has it."""
     return tuple(_port(name, part.strip()) for part in text.split(",") if part.strip())
+
+
+def service_environment(host: str, ports: Iterable[ServicePort], address: str) -> dict[str, str]:
+    """How an application finds a service, in Kubernetes' words: DB_SERVICE_HOST, DB_SERVICE_PORT (the first
+    port) and, by name, DB_SERVICE_PORT_TCP."""
+    prefix = _variable(host.partition(".")[0]) + "_SERVICE"
+    found = {f"{prefix}_HOST": address}
+    for port in ports:
+        found.setdefault(f"{prefix}_PORT", str(port.number))
+        found[f"{prefix}_PORT_{_variable(port.name)}"] = str(port.number)
+    return found
+
+
+def _variable(name: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 def port_argument(port: ServicePort) -> str:

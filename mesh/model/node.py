@@ -1,8 +1,8 @@
 """Who a proxy is: what a sidecar tells the control plane in its xDS node, and what registers it.
 
 Names of the metadata keys are Istio's (NAME, NAMESPACE, LABELS, SERVICE_ACCOUNT, WORKLOAD_NAME,
-CLUSTER_ID, INTERCEPTION_MODE, INSTANCE_IPS, APP_CONTAINERS); SERVICE, APP_ADDRESS and ENGINE are ours,
-because without Kubernetes nobody else tells pilot which service a workload belongs to.
+CLUSTER_ID, INTERCEPTION_MODE, INSTANCE_IPS, APP_CONTAINERS); SERVICE, APP_ADDRESS, OUTBOUND_ADDRESSES and
+ENGINE are ours, because without Kubernetes nobody else tells pilot which service a workload belongs to.
 """
 
 from __future__ import annotations
@@ -48,7 +48,11 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One proxy and the workload instance it stands beside."""
+    """One proxy and the workload instance it stands beside.
+
+    ``outbound_addresses``: without interception, where the sidecar is to listen for what its application
+    sends to a service by anything but HTTP, by the service's full host name.
+    """
 
     name: str  # the pod's name, unique in its namespace
     namespace: str
@@ -63,6 +67,7 @@ class Node:
     engine: Engine = "python"
     cluster: str = "Kubernetes"  # Istio's default cluster id
     admin_address: str = "127.0.0.1"
+    outbound_addresses: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -101,6 +106,7 @@ class Node:
             "INTERCEPTION_MODE": self.interception,
             "ADMIN_ADDRESS": self.admin_address,
             "APP_ADDRESS": self.app_address,
+            "OUTBOUND_ADDRESSES": dict(self.outbound_addresses),
             "ENGINE": self.engine,
             "SERVICE": {"name": self.service, "ports": [port.to_metadata() for port in self.ports]},
         }
@@ -118,17 +124,22 @@ class Node:
                 workload=str(raw["WORKLOAD_NAME"]),
                 service=str(service.get("name", "")),
                 ports=tuple(ServicePort.from_metadata(port) for port in service.get("ports", ())),
-                labels={str(key): str(value) for key, value in (raw.get("LABELS") or {}).items()},
+                labels=_texts(raw.get("LABELS")),
                 app_address=str(raw.get("APP_ADDRESS", "127.0.0.1")),
                 interception=_one_of(raw, "INTERCEPTION_MODE", "REDIRECT", "NONE"),  # type: ignore[arg-type]
                 engine=_one_of(raw, "ENGINE", "envoy", "python"),  # type: ignore[arg-type]
                 cluster=str(raw.get("CLUSTER_ID", "Kubernetes")),
                 admin_address=str(raw.get("ADMIN_ADDRESS", "127.0.0.1")),
+                outbound_addresses=_texts(raw.get("OUTBOUND_ADDRESSES")),
             )
         except KeyError as missing:
             raise ValueError(f"node metadata: {missing.args[0]} is missing") from missing
         except (TypeError, AttributeError) as malformed:
             raise ValueError(f"node metadata: {malformed}") from malformed
+
+
+def _texts(raw: Any) -> dict[str, str]:
+    return {str(key): str(value) for key, value in (raw or {}).items()}
 
 
 def _one_of(raw: Mapping[str, Any], key: str, default: str, other: str) -> str:

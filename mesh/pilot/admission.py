@@ -35,6 +35,9 @@ def _faults(node: Node) -> Iterator[str]:
     for key, value in (("INSTANCE_IPS", node.address), ("APP_ADDRESS", node.app_address)):
         if not is_ip(value):
             yield f"{key}: expected an IP address, got {value!r}"
+    for host, address in node.outbound_addresses.items():
+        if not is_ip(address):
+            yield f"OUTBOUND_ADDRESSES: {host}: expected an IP address, got {address!r}"
     for port in node.ports:
         for key, number in (("number", port.number), ("targetPort", port.target_port)):
             if not 0 < number < 65536:

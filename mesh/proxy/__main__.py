@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mesh.model.names import is_ip
 from mesh.model.node import Node, ServicePort
 from mesh.model.protocol import protocol_of
 from mesh.proxy.bootstrap import MAX_CONCURRENCY, Bootstrap
@@ -55,6 +56,14 @@ def parse_concurrency(text: str) -> int:
     return int(text) or len(os.sched_getaffinity(0))
 
 
+def parse_outbound(text: str) -> tuple[str, str]:
+    """``host=IP``, the host in full."""
+    host, equals, address = text.partition("=")
+    if not host or not equals or not is_ip(address):
+        raise argparse.ArgumentTypeError(f"expected host=IP, got {text!r}")
+    return host, address
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="meshctl proxy",
@@ -75,6 +84,14 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--app-address", default="127.0.0.1", metavar="IP")
     where.add_argument("--admin-address", default="127.0.0.1", metavar="IP")
     where.add_argument("--interception", choices=("NONE", "REDIRECT"), default="REDIRECT")
+    where.add_argument(
+        "--outbound",
+        type=parse_outbound,
+        action="append",
+        default=[],
+        metavar="HOST=IP",
+        help="without interception: where the app finds the ports of that service that are not HTTP",
+    )
     how = made.add_argument_group("how it runs")
     how.add_argument("--dataplane", choices=("python", "envoy"), default="python")
     how.add_argument("--control-plane", required=True, metavar="HOST:PORT", help="its TLS port, 15012")
@@ -108,6 +125,7 @@ def node_of(flags: argparse.Namespace) -> Node:
         interception=flags.interception,
         engine=flags.dataplane,
         admin_address=flags.admin_address,
+        outbound_addresses=dict(flags.outbound),
     )
 
 

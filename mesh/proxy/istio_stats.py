@@ -91,6 +91,10 @@ class MessageSeries:
     def clear(self) -> None:
         self.requests = self.responses = 0
 
+    def add(self, more: MessageSeries) -> None:
+        self.requests += more.requests
+        self.responses += more.responses
+
 
 class ConnectionSeries:
     """One label set's connections that are only bytes."""
@@ -182,6 +186,8 @@ class IstioStats:
         """Another worker's numbers."""
         for labels, series in more.series.items():
             self.series.setdefault(labels, Series(labels)).add(series)
+        for labels, messages in more.messages.items():
+            self.messages.setdefault(labels, MessageSeries(labels)).add(messages)
         for labels, connections in more.connections.items():
             self.connections.setdefault(labels, ConnectionSeries(labels)).add(connections)
         self.overflowed += more.overflowed

@@ -78,6 +78,7 @@ class TlsConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True  # nothing can be said any more, not even goodbye
         if self._protocol is not None:
             self._protocol.connection_lost(exc)
         elif self._on_ready is not None:

@@ -4,7 +4,7 @@ REDIRECT: ``virtualOutbound`` gets every connection and hands it to the listener
 ``0.0.0.0_<port>`` for the HTTP ports of services, ``<ip>_<port>`` for each address behind another port (see
 ``places``), ``0.0.0.0_<port>`` by SNI for the TLS ports of ServiceEntries without addresses. What nobody
 takes passes through, or is refused under REGISTRY_ONLY.
-NONE: one HTTP proxy listener, which the application is pointed to; it carries HTTP only.
+NONE: one HTTP proxy listener, which the application is pointed to, and one for each place set aside for it.
 """
 
 from __future__ import annotations
@@ -30,15 +30,11 @@ from mesh.pilot.world import World
 
 def outbound_listeners(world: World, node: Node) -> tuple[Listener, ...]:
     """The outbound listeners of one proxy, not sorted."""
-    by_address = world.shared(
-        ("place listeners", node.engine, *viewpoint(world, node)), lambda: place_listeners(world, node)
-    )
     if node.interception == "NONE":
-        return _http_proxy(world, node), *by_address
-    http_ports = outbound_http_ports(world, node)
-    by_sni = world.shared(
-        ("SNI listeners", node.engine, *viewpoint(world, node)), lambda: sni_listeners(world, node)
-    )
+        return _http_proxy(world, node), *place_listeners(world, node)
+    view, http_ports = (node.engine, *viewpoint(world, node)), outbound_http_ports(world, node)
+    by_address = world.shared(("place listeners", *view), lambda: place_listeners(world, node))
+    by_sni = world.shared(("SNI listeners", *view), lambda: sni_listeners(world, node))
     return (
         _virtual_outbound(world, node),
         *(_http_port(world, node, port) for port in http_ports),

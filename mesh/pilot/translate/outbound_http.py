@@ -21,7 +21,7 @@ from mesh.pilot.world import World
 def http_manager(world: World, node: Node, address: str, port: int, route_name: str) -> HttpConnectionManager:
     return HttpConnectionManager(
         f"outbound_{address}_{port};",
-        filters.outbound_filters(node, names_protocol=route_name in _leading_to_auto(world, node)),
+        filters.outbound_filters(node, names_protocol=_leads_to_auto(world, node, route_name)),
         route_config_name=route_name,
         access_logs=filters.outbound_access_logs(node),
         request_headers_timeout_s=filters.HEAD_TIMEOUT_S,
@@ -31,17 +31,13 @@ def http_manager(world: World, node: Node, address: str, port: int, route_name: 
     )
 
 
-def _leading_to_auto(world: World, node: Node) -> frozenset[str]:
-    """The route configurations that may send a request to a port which does not say what it speaks."""
+def _leads_to_auto(world: World, node: Node, route_name: str) -> bool:
+    """Whether by these routes a request may come to a port that does not say what it speaks."""
     auto = world.shared("auto ports", lambda: _auto_ports(world))
-    if not auto:
-        return frozenset()
-
-    def find() -> frozenset[str]:
-        by_route = hosts_by_route(world, node)
-        return frozenset(name for name, hosts in by_route.items() if auto & _destinations(hosts))
-
-    return world.shared(("leading to auto", *viewpoint(world, node)), find)
+    return bool(auto) and world.shared(
+        ("leads to auto", route_name, *viewpoint(world, node)),
+        lambda: not auto.isdisjoint(_destinations(hosts_by_route(world, node).get(route_name, ()))),
+    )
 
 
 def _auto_ports(world: World) -> frozenset[tuple[str, int]]:

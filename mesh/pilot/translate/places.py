@@ -1,6 +1,7 @@
 """Places: an address and port where an application finds one service and no other.
 
-Bytes name no host, so only the address a connection goes to can tell which service it is for.
+Bytes name no host, so only the address a connection goes to can tell which service it is for. REDIRECT: the
+addresses that callers get from DNS. NONE: those the platform has set aside beside the application.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Place:
 def places(world: World, node: Node) -> tuple[Place, ...]:
     """One an address and port that is not HTTP for certain; the first service (by host) keeps it."""
     if node.interception == "NONE":
-        return ()
+        return _distinct(_set_aside(world, node))
     return world.shared("places", lambda: _distinct(_addressed(world)))
 
 
@@ -43,6 +44,13 @@ def _distinct(found: Iterator[Place]) -> tuple[Place, ...]:
     for place in found:
         by_name.setdefault(place.name, place)
     return tuple(by_name.values())
+
+
+def _set_aside(world: World, node: Node) -> Iterator[Place]:
+    for host, address in sorted(node.outbound_addresses.items()):
+        service = world.service(host)
+        if service is not None:
+            yield from (Place(address, service, port) for port in service.ports if not is_http(port))
 
 
 def _addressed(world: World) -> Iterator[Place]:

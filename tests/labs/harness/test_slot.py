@@ -31,6 +31,7 @@ def test_a_released_slot_can_be_taken_again(monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_address_is_its_own_and_can_be_bound() -> None:
     one = Slot.acquire()
     addresses = [one.control_plane, one.outside, *(f(n) for n in (1, 2) for f in (one.app, one.sidecar))]
+    addresses += [one.outbound(pod, service) for pod in (1, 2) for service in (0, 1)]
     assert len(set(addresses)) == len(addresses)
     for address in addresses:
         with socket.socket() as probe:

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from labs.harness.topology import (
+    Topology,
     TopologyError,
+    Workload,
     parse_ports,
     port_argument,
     read_topology,
+    service_environment,
     workload_from_labels,
 )
 from mesh.model.node import ServicePort
@@ -68,6 +71,24 @@ def test_ports_have_the_protocol_of_their_name(text: str, ports: tuple[ServicePo
 def test_a_port_survives_the_command_line() -> None:
     (port,) = parse_ports("a", "http-web:80:8080")
     assert parse_ports("a", port_argument(port)) == (port,)
+
+
+def test_an_application_finds_a_service_as_kubernetes_tells_it() -> None:
+    ports = parse_ports("db", "tcp-sql:5432,tcp-admin:5433:80")
+    assert service_environment("my-db.default.svc.cluster.local", ports, "127.64.3.10") == {
+        "MY_DB_SERVICE_HOST": "127.64.3.10",
+        "MY_DB_SERVICE_PORT": "5432",
+        "MY_DB_SERVICE_PORT_TCP_SQL": "5432",
+        "MY_DB_SERVICE_PORT_TCP_ADMIN": "5433",
+    }
+
+
+def test_services_that_are_not_http_alone_are_found_by_their_hosts() -> None:
+    label = '{mesh.service: db, mesh.port: "http:80,tcp:5432"}'
+    topology = Topology((*read_topology(one(command="[x]", labels=label)).workloads, Workload("c", ("x",))))
+    assert topology.byte_services() == {
+        "db.default.svc.cluster.local": (ServicePort("tcp", 5432, 5432, "TCP"),)
+    }
 
 
 @pytest.mark.parametrize("text", ["9080", "http:web", "http:1:2:3", "http:"])

@@ -19,6 +19,7 @@ def node(**changes: Any) -> Node:
         "labels": {"app": "reviews", "version": "v1"},
         "engine": "envoy",
         "interception": "NONE",
+        "outbound_addresses": {"db.default.svc.cluster.local": "127.64.3.10"},
     }
     return Node(**known | changes)
 

@@ -35,6 +35,10 @@ def test_a_node_of_another_identity_may_not(node: MakeNode, proven: SpiffeId) ->
         ({"workload": "a;b", "service": "", "name": "x"}, "WORKLOAD_NAME"),
         ({"address": "reviews"}, "INSTANCE_IPS: expected an IP address, got 'reviews'"),
         ({"app_address": ""}, "APP_ADDRESS"),
+        (
+            {"outbound_addresses": {"db": "there"}},
+            "OUTBOUND_ADDRESSES: db: expected an IP address, got 'there'",
+        ),
         ({"ports": (ServicePort("http", 0, 80),)}, "SERVICE.ports 'http': number: expected 1..65535, got 0"),
         ({"ports": (ServicePort("http", 80, 70000),)}, "targetPort"),
     ],

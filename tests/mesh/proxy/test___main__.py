@@ -25,6 +25,7 @@ FLAGS = [
         "tcp-db:80:8080",
     ),
     *("--address", "127.64.3.2", "--app-address", "127.64.3.1", "--admin-address", "127.64.3.2"),
+    *("--outbound", "db.default.svc.cluster.local=127.64.3.10"),
     *("--interception", "NONE", "--dataplane", "envoy", "--control-plane", "127.64.0.1:15012"),
     *("--root-cert", "/r.pem", "--token-file", "/t", "--run-dir", "/run/x", "--drain-duration", "1.5"),
 ]
@@ -44,6 +45,7 @@ def test_flags_become_the_node() -> None:
         interception="NONE",
         engine="envoy",
         admin_address="127.64.3.2",
+        outbound_addresses={"db.default.svc.cluster.local": "127.64.3.10"},
     )
 
 
@@ -67,6 +69,8 @@ def test_concurrency_counts_workers_and_0_is_a_worker_for_each_processor(text: s
         ["--interception", "TPROXY"],
         ["--concurrency", "65"],
         ["--concurrency", "-1"],
+        ["--outbound", "db"],
+        ["--outbound", "db=there"],
     ],
 )
 def test_a_wrong_flag_ends_with_usage_and_status_2(

@@ -10,6 +10,7 @@ from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionMan
 from mesh.model.resources import Resources
 from mesh.model.route import Route, RouteMatch
 from mesh.model.tls import DownstreamTls, UpstreamTls
+from mesh.proxy.tls import TlsConnection
 from mesh.proxy.tls_contexts import TlsContexts
 
 ALPN = ("istio-peer-exchange", "istio")
@@ -214,3 +215,24 @@ async def test_garbage_instead_of_a_handshake_is_dropped(proxy, pair):
     await proxy.until(
         lambda: proxy.worker.stats.counter(f"listener.127.0.0.1_{pair.inner}.ssl.connection_error").value
     )
+
+
+async def test_nothing_is_said_to_a_connection_that_is_lost(secrets_of):
+    """A relay closes both of its sides, the one that is gone, too."""
+    contexts = TlsContexts()
+    contexts.update(secrets_of("reviews"))
+    context = contexts.client(UpstreamTls("x", ("istio",)))
+
+    class Gone(asyncio.Transport):
+        def write(self, data):
+            assert not self.lost, "written after the end"
+
+        lost = False
+
+    raw = Gone()
+    connection = TlsConnection(context, server_side=False, on_ready=print, on_failed=lambda reason: None)
+    connection.connection_made(raw)
+    raw.lost = True
+    connection.connection_lost(None)
+    connection.write(b"more")
+    connection.close()

@@ -202,6 +202,9 @@ def by_identity(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({(o["kind"], o["metadata"]["namespace"], o["metadata"]["name"]): o for o in found}.values())
 
 
+ASIDE = {f"{name}.default.svc.cluster.local": f"127.70.9.{at}" for at, name in enumerate(("db", "peer"), 10)}
+
+
 def mixed_mesh(node: MakeNode) -> tuple[Node, ...]:
     return (
         node("productpage-v1", 1),
@@ -212,7 +215,7 @@ def mixed_mesh(node: MakeNode) -> tuple[Node, ...]:
         node("reviews-v1", 6, namespace="other"),
         node("curl", 7, service="", ports=()),
         node("peer-v1", 8, interception="REDIRECT", ports=(ServicePort("p2p", 7000, 7000, "AUTO"),)),
-        node("peer-v2", 9, interception="NONE", ports=(ServicePort("p2p", 7000, 7000, "AUTO"),)),
+        node("peer-v2", 9, outbound_addresses=ASIDE, ports=(ServicePort("p2p", 7000, 7000, "AUTO"),)),
     )
 
 
@@ -283,7 +286,8 @@ def test_a_real_envoy_accepts_it(
         ServicePort("tcp", 3306, 3306, "TCP"),
         ServicePort("p2p", 7000, 7000, "AUTO"),
     )
-    proxy = node(interception=interception, engine="envoy", ports=ports)
+    aside = {"reviews.default.svc.cluster.local": "127.70.1.10"} if interception == "NONE" else {}
+    proxy = node(interception=interception, engine="envoy", ports=ports, outbound_addresses=aside)
     text = f"""
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication

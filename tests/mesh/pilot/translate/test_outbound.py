@@ -74,6 +74,31 @@ def test_without_interception_there_is_one_http_proxy(node: MakeNode, world: Mak
     assert manager.route_config_name == "http_proxy"
 
 
+def test_without_interception_bytes_go_to_the_places_set_aside(node: MakeNode, world: MakeWorld) -> None:
+    hosts = [f"{name}.default.svc.cluster.local" for name in ("db", "peer", "web", "nobody")]
+    aside = {host: f"127.70.1.{number}" for number, host in enumerate(hosts, 10)}
+    web = node("web-v1", 1, outbound_addresses=aside)
+    made = world((web, node("db-v1", 2, ports=MYSQL), node("peer-v1", 3, ports=PEER)))
+    found = {listener.name: listener for listener in outbound_listeners(made, web)}
+    assert set(found) == {"127.70.1.2_15001", "127.70.1.10_3306", "127.70.1.11_7000"}
+    assert all(listener.bind_to_port for listener in found.values())
+    proxy = found["127.70.1.10_3306"].filter_chains[0].network_filter
+    assert isinstance(proxy, TcpProxy)
+    assert proxy.cluster == "outbound|3306||db.default.svc.cluster.local"
+    assert manager_of(found["127.70.1.11_7000"]).route_config_name == PEER_ROUTES
+    assert PEER_ROUTES in [found.name for found in routes(made, web)]
+
+
+def test_two_services_at_one_address_are_one_place(node: MakeNode, world: MakeWorld) -> None:
+    aside = {f"{name}.default.svc.cluster.local": "127.70.1.10" for name in ("db", "copy")}
+    web = node("web-v1", 1, outbound_addresses=aside)
+    made = world((web, node("db-v1", 2, ports=MYSQL), node("copy-v1", 3, ports=MYSQL)))
+    _, place = outbound_listeners(made, web)
+    proxy = place.filter_chains[0].network_filter
+    assert isinstance(proxy, TcpProxy)
+    assert proxy.cluster == "outbound|3306||copy.default.svc.cluster.local"
+
+
 def test_a_tcp_port_obeys_the_time_limits_of_its_rule(node: MakeNode, world: MakeWorld) -> None:
     web = node("web-v1", 1, interception="REDIRECT")
     rule = """

@@ -36,11 +36,16 @@ def test_200_is_health_and_nothing_else_is(url: str) -> None:
     assert not probe.answers(f"{url}/404")
 
 
-def test_nobody_there_is_no_health() -> None:
-    assert not probe.answers("http://127.0.0.1:1/")
+def test_of_a_tcp_port_it_is_enough_that_somebody_listens(url: str) -> None:
+    assert probe.answers(url.replace("http:", "tcp:"))
+
+
+@pytest.mark.parametrize("scheme", ["http", "tcp"])
+def test_nobody_there_is_no_health(scheme: str) -> None:
+    assert not probe.answers(f"{scheme}://127.0.0.1:1/")
 
 
 def test_the_exit_status_says_it(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert probe.main([f"{url}/200"]) == 0
     assert probe.main([f"{url}/503"]) == 1
-    assert "no 200 within 0 s" in capsys.readouterr().err
+    assert "no answer within 0 s" in capsys.readouterr().err

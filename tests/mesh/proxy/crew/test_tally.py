@@ -61,6 +61,17 @@ def test_istios_series_are_added_by_their_labels(node, entry):
     assert [series.requests for series in first.istio_stats.series.values()] == [2]  # and stay as they were
 
 
+def test_so_are_connections_and_the_messages_of_calls(node, entry):
+    first, second = IstioStats(node), IstioStats(node)
+    for stats in (first, second, second):
+        stats.record(replace(entry, grpc_status="0", request_messages=2, response_messages=1))
+        stats.record_connection(replace(entry, access_log_type="TcpConnectionEnd", bytes_sent=5))
+    added = total([Tally(Stats(), stats, ()) for stats in (first, second)]).istio_stats
+    (messages,), (connections,) = added.messages.values(), added.connections.values()
+    assert (messages.requests, messages.responses) == (6, 3)
+    assert (connections.opened, connections.closed, connections.sent) == (3, 3, 15)
+
+
 def test_endpoints_are_added_by_their_address():
     def seen(port, **numbers):
         return EndpointView("127.0.0.1", port, **numbers)
