@@ -10,6 +10,7 @@ server speaks first, the client's silence is all there is to go by.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from mesh.proxy.connection_info import ConnectionInfo, address_text
@@ -152,13 +153,14 @@ class AcceptedConnection(asyncio.Protocol):
             self.transport.abort()
             return
         self._waiting = worker.timers.after(HANDSHAKE_TIMEOUT_S, self.transport.abort)
-        self._become(
-            TlsConnection(context, server_side=True, on_ready=self._secured, on_failed=self._not_secured)
-        )
+        self.info.local_principal = worker.own_principal
+        failed = partial(self._not_secured, chain)
+        self._become(TlsConnection(context, server_side=True, on_ready=self._secured, on_failed=failed))
 
-    def _not_secured(self, reason: str) -> None:
+    def _not_secured(self, chain: RuntimeChain, reason: str) -> None:
         self._stop_waiting()
         self.listener.stats.ssl_error.value += 1
+        chain.report_unserved(self.info)
 
     def _secured(self, connection: TlsConnection) -> None:
         """The handshake is done. The configuration may have changed meanwhile: choose again."""
@@ -174,6 +176,5 @@ class AcceptedConnection(asyncio.Protocol):
         info.scheme = b"https"
         info.application_protocol = secured.selected_alpn_protocol() or ""
         info.peer_principal = principal(secured)
-        info.local_principal = worker.own_principal
         info.client_cert = client_cert_element(secured, worker.own_principal)
         connection.attach(chain.make_protocol(info))

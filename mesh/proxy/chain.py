@@ -49,6 +49,11 @@ class RuntimeChain:
             return DownstreamConnection(self.handler, info, self)
         return TcpConnection(self.handler, info, self)
 
+    def report_unserved(self, info: ConnectionInfo) -> None:
+        """It chose this chain, but its handshake failed: a connection all the same where those are logged."""
+        if isinstance(self.handler, TcpHandler):
+            TcpConnection(self.handler, info, self).report_end()
+
     def enter(self, connection: Served) -> None:
         """It is one of ours now."""
         self.live.add(connection)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 
 Address = tuple[str, int]
 
@@ -27,6 +28,7 @@ class ConnectionInfo:
     local_principal: str = ""
     client_cert: bytes = b""
     scheme: bytes = b"http"
+    accepted_at: float = field(default_factory=monotonic)
 
 
 def address_text(address: Address) -> str:

@@ -74,7 +74,7 @@ def make_entry(connection: TcpConnection, moment: AccessLogType) -> AccessLogEnt
         bytes_received=connection.bytes_received,
         bytes_sent=connection.bytes_sent,
         upstream_host=host.text if host is not None else "",
-        upstream_cluster=connection.cluster_name,
+        upstream_cluster=connection.cluster.model.name if connection.cluster is not None else "",
         upstream_local_address=connection.upstream_local,
         downstream_local_address=info.local_text,
         downstream_remote_address=info.remote_text,

@@ -24,11 +24,9 @@ from mesh.proxy.drain import drain, start_draining, stop_listening
 from mesh.proxy.istio_stats import IstioStats
 from mesh.proxy.overload import REFRESH_S
 from mesh.proxy.sinks import Sinks
+from mesh.proxy.timers import SWEEP_S
 from mesh.proxy.worker import Worker
 from mesh.xds.codec.peer import decode_peer, peer_header
-
-# Idle connections are looked for this often; timeouts of connections are minutes and hours.
-SWEEP_S = 5.0
 
 # Requests leave no cycles behind, only connections do: the collector need not look after every 700 objects.
 GC_THRESHOLD = 20_000

@@ -9,12 +9,13 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mesh.proxy.failure import CONNECTION_TIMEOUT, Failure, connection_failure
-from mesh.proxy.peer_certificate import SAN_MISMATCH, peer_matches, principal
+from mesh.proxy.peer_certificate import mismatch, peer_matches, principal
 from mesh.proxy.tls import HandshakeError, connect_tls
 from mesh.proxy.tls_contexts import NoCertificate
 
@@ -68,13 +69,16 @@ async def _connect_tls(
     assert tls is not None
     if alpn is not None:
         tls = replace(tls, alpn=alpn)
-    secured = await connect_tls(worker.loop, host.address, worker.contexts.client(tls), tls.sni)
+
+    def refusal(peer: ssl.SSLObject) -> str:
+        if peer_matches(peer, cluster.allowed_peers):
+            return ""
+        cluster.stats.ssl_fail_verify_san.value += 1
+        return mismatch(peer)
+
+    secured = await connect_tls(worker.loop, host.address, worker.contexts.client(tls), tls.sni, refusal)
     _keep_alive(cluster, secured.raw)
     cluster.stats.ssl_handshake.value += 1
-    if not peer_matches(secured.ssl_object, cluster.allowed_peers):
-        cluster.stats.ssl_fail_verify_san.value += 1
-        secured.abort()
-        raise HandshakeError(SAN_MISMATCH)
     protocol = make(principal(secured.ssl_object))
     secured.attach(protocol)
     return protocol

@@ -16,9 +16,9 @@ _SHORT = {
     "localityName": "L",
     "stateOrProvinceName": "ST",
 }
-SAN_MISMATCH = (  # Envoy's words, BoringSSL's code and all
+_MISMATCH = (  # Envoy's words, BoringSSL's code and all
     "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:"
-    "verify SAN list:TLS_error_end"
+    "verify cert failed: SAN matcher, certificate SANs are [{}]:TLS_error_end"
 )
 
 
@@ -37,6 +37,11 @@ def principal(connection: ssl.SSLObject) -> str:
 def peer_matches(connection: ssl.SSLObject, allowed: Collection[str]) -> bool:
     """Whether one of the peer's URI SANs is allowed; an empty list allows everyone the roots vouch for."""
     return not allowed or any(name in allowed for name in uri_names(connection.getpeercert()))
+
+
+def mismatch(connection: ssl.SSLObject) -> str:
+    """Why a peer is refused that does not match."""
+    return _MISMATCH.format(", ".join(uri_names(connection.getpeercert())))
 
 
 def client_cert_element(connection: ssl.SSLObject, own_principal: str) -> bytes:

@@ -6,16 +6,25 @@ client -> Half --(peer)-> Half -> server       what one receives, the other writ
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+from time import monotonic
 from typing import cast
+
+_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 
 class Half(asyncio.Protocol):
-    """One side of a relay. Until ``join``, what arrives is held and reading is paused."""
+    """One side of a relay. Until ``join``, what arrives is held and reading is paused.
+
+    ``bytes_received`` counts what was passed on; ``active_at`` is when the last of it came.
+    """
 
     def __init__(self) -> None:
         self.peer: Half | None = None
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.bytes_received = 0
+        self.active_at = 0.0
         self._held: list[bytes] = []
         self._eof = False
 
@@ -25,7 +34,9 @@ class Half(asyncio.Protocol):
     def join(self, peer: Half) -> None:
         """Begin to pass on: first what was held."""
         self.peer = peer
+        self.active_at = monotonic()
         for data in self._held:
+            self.bytes_received += len(data)
             peer.transport.write(data)
         if self._held:
             self._held = []
@@ -35,8 +46,9 @@ class Half(asyncio.Protocol):
             self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        self.bytes_received += len(data)
         if self.peer is not None:
+            self.bytes_received += len(data)
+            self.active_at = monotonic()
             self.peer.transport.write(data)
         else:
             self._held.append(data)
@@ -62,7 +74,9 @@ class Half(asyncio.Protocol):
         peer = self.peer
         if peer is None:
             return
-        if exc is not None:
+        if isinstance(exc, ConnectionResetError):
+            reset(peer.transport)
+        elif exc is not None:
             peer.transport.abort()
         else:
             peer.transport.close()
@@ -74,3 +88,11 @@ class Half(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self.peer is not None and not self.peer._eof:
             self.peer.transport.resume_reading()
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Close as the other side was closed: its peer must not take what came for all there was."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    transport.abort()

@@ -14,8 +14,8 @@ from mesh.proxy.connection_record import Reports, Sink, make_entry
 from mesh.proxy.dial import DialError, connect
 from mesh.proxy.failure import NO_CLUSTER, NO_HEALTHY_UPSTREAM, OVERFLOW, Failure
 from mesh.proxy.relay import Half
-from mesh.proxy.reply import flag_of
-from mesh.proxy.timers import Timer
+from mesh.proxy.reply import RETRY_LIMIT_EXCEEDED, flag_of
+from mesh.proxy.timers import SWEEP_S, Timer
 from mesh.proxy.worker import Worker
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ class _UpstreamHalf(Half):
         super().__init__()
         self.principal = principal
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, ConnectionResetError) and isinstance(self.peer, TcpConnection):
+            self.peer.flags = "UR"
+        super().connection_lost(exc)
+
 
 class TcpConnection(Half):
     """The client's side. Accepting never waits for the dial: that is a task of its own."""
@@ -71,8 +76,8 @@ class TcpConnection(Half):
         self.cluster_name = handler.choose()
         self.cluster: RuntimeCluster | None = None
         self.host: Host | None = None
-        self.started = time.monotonic()
-        self.start_time = time.time()
+        self.started = info.accepted_at
+        self.start_time = time.time() - (time.monotonic() - info.accepted_at)
         self.flags = "-"
         self.transport_reason = ""
         self.stream_id = ""  # of its reports
@@ -82,7 +87,7 @@ class TcpConnection(Half):
         self._dial: asyncio.Task[None] | None = None
         self._counted = False
         self._expiry: Timer | None = None
-        self._seen = (0, self.started)  # bytes at a look, and since when they have been as many
+        self._idle_timer: Timer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -94,16 +99,17 @@ class TcpConnection(Half):
             handler.cx_no_route.value += 1
             self._give_up(NO_CLUSTER)
             return
+        if not cluster.breaker.can_connect():
+            cluster.stats.cx_overflow.value += 1
+            self._give_up(OVERFLOW)
+            return
         host = self.host = cluster.pick(self.info.original_dst)
         if host is None:
             cluster.stats.no_healthy.value += 1
             self._give_up(NO_HEALTHY_UPSTREAM)
-        elif not cluster.breaker.can_connect():
-            cluster.stats.cx_overflow.value += 1
-            self._give_up(OVERFLOW)
-        else:
-            self._count(cluster, host, 1)
-            self._dial = handler.worker.spawn(self._connect(cluster, host), f"dial {host.text}")
+            return
+        self._count(cluster, host, 1)
+        self._dial = handler.worker.spawn(self._connect(cluster, host), f"dial {host.text}")
 
     async def _connect(self, cluster: RuntimeCluster, host: Host) -> None:
         try:
@@ -112,6 +118,7 @@ class TcpConnection(Half):
             if host.monitor is not None:
                 host.monitor.failed(error.failure)
             self._give_up(error.failure)
+            self.flags += f",{RETRY_LIMIT_EXCEEDED}"  # one attempt is all there is
             return
         if host.monitor is not None:
             host.monitor.answered(200)  # a connection is all that TCP can say
@@ -127,11 +134,19 @@ class TcpConnection(Half):
         lifetime_s = self.handler.model.max_connection_duration_s
         if lifetime_s:
             self._expiry = self.handler.worker.timers.after(lifetime_s, self._expire)
+        self.close_idle(time.monotonic())
 
     def _expire(self) -> None:
         self.handler.max_duration.value += 1
         self.flags = "DT"
-        self.transport.close()
+        self._cut()
+
+    def _cut(self) -> None:
+        """Close, whether or not the client takes what there still is for it."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def _give_up(self, failure: Failure) -> None:
         self.flags = flag_of(failure)
@@ -161,6 +176,10 @@ class TcpConnection(Half):
         self._report("TcpPeriodic", reports.periodic)
         self._report_timer = self.handler.worker.timers.after(reports.interval_s, self._report_again)
 
+    def report_end(self) -> None:
+        if self.handler.reports.end:
+            self._report("TcpConnectionEnd", self.handler.reports.end)
+
     def _report(self, moment: AccessLogType, sinks: tuple[Sink, ...]) -> None:
         self.stream_id = self.stream_id or self.handler.worker.request_id().decode()
         entry = make_entry(self, moment)
@@ -169,18 +188,25 @@ class TcpConnection(Half):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.chain.live.discard(self)
+        self.chain.leave(self)
         if self._dial is not None:
             self._dial.cancel()
-        for timer in (self._expiry, self._report_timer):
+        for timer in (self._expiry, self._report_timer, self._idle_timer):
             if timer is not None:
                 timer.callback = None
         if self._counted and self.cluster is not None and self.host is not None:
             self._count(self.cluster, self.host, -1)
+        if self._other is not None and self._other.transport.get_write_buffer_size():
+            self._leave_behind(self._other.transport)
         self.handler.cx_rx_bytes.value += self.bytes_received
         self.handler.cx_tx_bytes.value += self.bytes_sent
-        if self.handler.reports.end:
-            self._report("TcpConnectionEnd", self.handler.reports.end)
+        self.report_end()
+
+    def _leave_behind(self, transport: asyncio.Transport) -> None:
+        """The server has not taken all yet: it may, for as long as it might be silent (Envoy's drainer)."""
+        limit_s = self.handler.model.idle_timeout_s
+        if limit_s:
+            self.handler.worker.timers.after(limit_s, transport.abort)
 
     def adopt(self, chain: RuntimeChain, handler: TcpHandler) -> None:
         """Go on under a new configuration of the same meaning."""
@@ -194,11 +220,21 @@ class TcpConnection(Half):
         """Nobody to ask: it goes on until the end."""
 
     def close_idle(self, now: float) -> None:
-        """A stream may be silent for as long as the filter says, in both directions."""
-        idle_timeout_s = self.handler.model.idle_timeout_s
-        both = self.bytes_received + self.bytes_sent
-        if both != self._seen[0]:
-            self._seen = (both, now)
-        elif idle_timeout_s and now - self._seen[1] >= idle_timeout_s:
+        """A stream may be silent for as long as the filter says, in both directions.
+
+        This is called every ``SWEEP_S``; what is due before the next time gets a timer of its own.
+        """
+        limit_s = self.handler.model.idle_timeout_s
+        if not limit_s or self._other is None:
+            return
+        left_s = max(self.active_at, self._other.active_at) + limit_s - now
+        if left_s <= 0:
             self.handler.idle_timeout.value += 1
-            self.transport.close()
+            self._cut()
+        elif left_s < SWEEP_S:
+            if self._idle_timer is not None:
+                self._idle_timer.callback = None
+            self._idle_timer = self.handler.worker.timers.after(left_s, self._look_again)
+
+    def _look_again(self) -> None:
+        self.close_idle(time.monotonic())

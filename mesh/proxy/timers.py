@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 TICK_S = 0.010
+SWEEP_S = 5.0  # how often idle connections are looked for: their timeouts are minutes and hours
 
 
 class Timer:

@@ -20,16 +20,19 @@ READ_SIZE = 16384  # a TLS record's largest payload
 class TlsConnection(asyncio.Protocol):
     """``on_ready`` is called once after the handshake and must ``attach`` a protocol or close;
     ``on_failed`` once instead, with the reason, when there is no handshake: the connection is then gone.
+    ``refusal`` is asked before a client's last words of the handshake are sent: why not with this peer.
     """
 
     __slots__ = (
         "_closing",
+        "_ended",
         "_incoming",
         "_on_failed",
         "_on_ready",
         "_outgoing",
         "_protocol",
         "_read",
+        "_refusal",
         "_write",
         "raw",
         "ssl_object",
@@ -43,6 +46,7 @@ class TlsConnection(asyncio.Protocol):
         on_ready: Callable[[TlsConnection], None],
         on_failed: Callable[[str], None],
         server_name: str | None = None,
+        refusal: Callable[[ssl.SSLObject], str] | None = None,
     ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -53,8 +57,10 @@ class TlsConnection(asyncio.Protocol):
         self._write = self.ssl_object.write
         self._on_ready: Callable[[TlsConnection], None] | None = on_ready
         self._on_failed = on_failed
+        self._refusal = refusal
         self._protocol: asyncio.Protocol | None = None
         self._closing = False
+        self._ended = False  # the peer has said goodbye, and is still listened to
         self.raw: asyncio.Transport = cast("asyncio.Transport", None)
 
     # below: what the socket's transport calls
@@ -72,9 +78,11 @@ class TlsConnection(asyncio.Protocol):
             self._deliver(len(data))
 
     def eof_received(self) -> bool:
-        """The peer is gone without a close_notify: nothing more can be trusted to be complete."""
+        """Without a close_notify before it, nothing more can be trusted to be complete."""
+        if self._ended:
+            return True
         if self._protocol is not None and not self._closing:
-            self._end_of_input()
+            self._protocol.eof_received()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,6 +110,11 @@ class TlsConnection(asyncio.Protocol):
             self._flush()  # the alert that says why
             self.raw.close()
             self._fail(handshake_error(error))
+            return
+        reason = self._refusal(self.ssl_object) if self._refusal is not None else ""
+        if reason:
+            self.raw.close()  # without our Finished the peer has no connection either
+            self._fail(reason)
             return
         self._flush()
         ready, self._on_ready = self._on_ready, None
@@ -136,9 +149,12 @@ class TlsConnection(asyncio.Protocol):
             self._flush()
 
     def _end_of_input(self) -> None:
+        """close_notify: the peer says no more (RFC 8446 6.1), but may well listen."""
         assert self._protocol is not None
-        if not self._protocol.eof_received():
-            self.close()
+        if not self._ended:
+            self._ended = True
+            if not self._protocol.eof_received():
+                self.close()
 
     def _flush(self) -> None:
         if self._outgoing.pending:
@@ -168,9 +184,8 @@ class TlsConnection(asyncio.Protocol):
         return True
 
     def write_eof(self) -> None:
-        """close_notify, and the end of the stream below it."""
+        """close_notify alone, as Envoy: the stream below it ends when both sides have said it."""
         self._say_goodbye()
-        self.raw.write_eof()
 
     def close(self) -> None:
         if not self._closing:
@@ -210,7 +225,11 @@ class HandshakeError(Exception):
 
 
 async def connect_tls(
-    loop: asyncio.AbstractEventLoop, address: tuple[str, int], context: ssl.SSLContext, server_name: str
+    loop: asyncio.AbstractEventLoop,
+    address: tuple[str, int],
+    context: ssl.SSLContext,
+    server_name: str,
+    refusal: Callable[[ssl.SSLObject], str] | None = None,
 ) -> TlsConnection:
     """A connection whose handshake is done, for a protocol to be attached to. "": the server is told no name.
 
@@ -228,7 +247,12 @@ async def connect_tls(
 
     transport, _ = await loop.create_connection(
         lambda: TlsConnection(
-            context, server_side=False, server_name=server_name or None, on_ready=succeeded, on_failed=failed
+            context,
+            server_side=False,
+            on_ready=succeeded,
+            on_failed=failed,
+            server_name=server_name or None,
+            refusal=refusal,
         ),
         *address,
     )

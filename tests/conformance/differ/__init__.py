@@ -11,4 +11,10 @@ ours         our data plane, fed with the same resources decoded
 observation  what was seen of one proxy in one case, and how two of them differ
 intended     the differences that are meant, each by name and with its reason
 pair         both proxies, and one case run on both
+
+For connections that are only bytes:
+
+stream_case  what a case is: what both ends of a connection do
+stream_end   an end, played by a script
+stream_pair  both proxies, and one case run on both
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from differ.origin import Origin
@@ -22,7 +23,11 @@ class Entries(list[AccessLogEntry]):
 
     async def until(self, path: str) -> None:
         """Until a request for this path is among them."""
-        while not any(entry.path == path for entry in reversed(self)):
+        await self.until_any(lambda: any(entry.path == path for entry in reversed(self)))
+
+    async def until_any(self, condition: Callable[[], bool]) -> None:
+        """Until one more makes it true."""
+        while not condition():
             self._grown.clear()
             await self._grown.wait()
 

@@ -214,8 +214,15 @@ INTENDED: Table = {
     ("trailers", "to a direct answer"): _COMPLETE,
     **cases("trailers", _STRICT_TRAILERS, "that frame", "with a folded line"),
     **cases("trailers", _TOO_LARGE, "of 100 kB", "101 of them"),
-    ("mtls", "another name than expected"): facts(
-        "the same refusal; Envoy also lists the names it saw", "details"
+    **cases(
+        "streams",
+        facts(_CLUSTER.reason, "upstream", "labels"),
+        *(f"{to}, {what}" for to in ("empty", "full") for what in ("with bytes", "without a word")),
+        *(f"TLS for {name}" for name in ("b.example", "c.example", "nobody")),
+        "no TLS",
+    ),
+    ("streams", "no TLS where TLS is asked for"): facts(
+        "OpenSSL and BoringSSL: each has its own hello, and its own words", "server received", "reason"
     ),
 }
 

@@ -140,3 +140,20 @@ async def test_both_sides_know_what_there_is_to_know(proxy, make, echo, secrets_
     assert (destination.source, destination.destination) == (Peer(), proxy.worker.own_peer)
     assert destination.requested_server_name == "outbound_.3306_._.db"
     assert destination.tls_version == "TLSv1.3"
+
+
+async def test_a_handshake_that_fails_is_a_connection_that_was_not_served(proxy, make, echo, secrets_of):
+    proxy.worker.contexts.update(secrets_of("bookinfo-productpage"))
+    seen = []
+    proxy.config = DynamicConfig(proxy.worker, make_connection_sink=lambda _: seen.append)
+    port = make.free_port()
+    served = TcpProxy("in", "in", stats=IstioStats("destination"))
+    listener = Listener("in", HOST, port, (FilterChain("mtls", served, tls=DownstreamTls(("istio",))),))
+    proxy.config.apply(Resources((make.cluster("in", echo),), listeners=(listener,)))
+    client = await proxy.client(port)
+    client.send(b"no TLS at all")
+    await client.closed()
+    await proxy.until(lambda: seen)
+    (entry,) = seen
+    assert (entry.access_log_type, entry.bytes_received, entry.upstream_host) == ("TcpConnectionEnd", 0, "")
+    assert entry.destination_principal == CLIENT_ID

@@ -47,6 +47,7 @@ async def test_half_close_keeps_the_other_direction(proxy, make, reverser):
         lambda: proxy.worker.stats.counter("tcp.tcp.downstream_cx_rx_bytes_total").value == 600_000
     )
     assert proxy.worker.clusters["c"].breaker.connections == 0
+    assert proxy.worker.overload.connections == 0
 
 
 async def test_a_server_may_speak_first(proxy, make):
@@ -189,14 +190,50 @@ async def test_a_silent_connection_is_closed_after_the_idle_timeout(proxy, make,
     [connection] = live.live
     client.send(b"x")
     await proxy.until(lambda: connection.bytes_received)
-    began = connection.started
-    connection.close_idle(began + 60)
-    assert not connection.transport.is_closing(), "there was a byte since the last look"
-    connection.close_idle(began + 69)
+    connection.close_idle(connection.active_at + 9.9)
     assert not connection.transport.is_closing()
-    connection.close_idle(began + 71)
+    connection.close_idle(connection.active_at + 10)
     assert await client.closed() == b""
     assert proxy.worker.stats.counter("tcp.tcp.idle_timeout").value == 1
+
+
+async def test_a_short_idle_timeout_is_kept_without_anybody_looking(proxy, make, reverser):
+    port = make.free_port()
+    chain = FilterChain("tcp", TcpProxy("tcp", "c", idle_timeout_s=0.02))
+    proxy.config.apply(
+        Resources((make.cluster("c", reverser),), listeners=(Listener("l", HOST, port, (chain,)),))
+    )
+    client = await proxy.client(port)
+    assert await client.closed() == b""
+    assert proxy.worker.stats.counter("tcp.tcp.idle_timeout").value == 1
+
+
+async def test_a_server_that_takes_no_more_is_not_waited_for_for_ever(proxy, make, server):
+    """Its client has said all and left; what is left for it is held for the idle timeout."""
+    lost = asyncio.Event()
+
+    async def serve(reader, writer):
+        reader._transport.pause_reading()
+        await lost.wait()
+        writer.close()
+
+    port = make.free_port()
+    chain = FilterChain("tcp", TcpProxy("tcp", "c", idle_timeout_s=0.1))
+    cluster = make.cluster("c", await server(serve))
+    proxy.config.apply(Resources((cluster,), listeners=(Listener("l", HOST, port, (chain,)),)))
+    client = await proxy.client(port)
+    [live] = proxy.config.listeners["l"].chains.values()
+    await proxy.until(lambda: live.live and next(iter(live.live)).peer)
+    [connection] = live.live
+    left = connection.peer.transport
+    while not left.get_write_buffer_size():
+        client.send(b"x" * 10_000)
+        await proxy.settled()
+    client.writer.close()
+    await proxy.until(lambda: not live.live)
+    assert left.get_write_buffer_size()
+    await proxy.until(lambda: not left.get_write_buffer_size())
+    lost.set()
 
 
 async def test_a_connection_is_closed_when_its_time_is_over(proxy, make, reverser):

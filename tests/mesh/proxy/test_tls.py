@@ -106,8 +106,14 @@ async def test_a_peer_with_another_identity_is_refused_before_anything_is_sent(p
     (entry,) = proxy.entries
     assert (status, entry.response_flags) == (503, "UF")
     assert b"CERTIFICATE" not in body  # the log's business, not the client's
-    assert "CERTIFICATE_VERIFY_FAILED:verify SAN list" in entry.upstream_transport_failure_reason
+    reason = entry.upstream_transport_failure_reason
+    assert (
+        f"CERTIFICATE_VERIFY_FAILED:verify cert failed: SAN matcher, certificate SANs are [{CLIENT_ID}]"
+        in reason
+    )
     assert pair.origin.requests == []
+    errors = proxy.worker.stats.counter(f"listener.127.0.0.1_{pair.inner}.ssl.connection_error")
+    await proxy.until(lambda: errors.value == 1)  # it has no connection either
     assert proxy.worker.stats.counter("cluster.up.ssl.fail_verify_san").value == 1
 
 
@@ -236,3 +242,94 @@ async def test_nothing_is_said_to_a_connection_that_is_lost(secrets_of):
     connection.connection_lost(None)
     connection.write(b"more")
     connection.close()
+
+
+class Heard(asyncio.Protocol):
+    """What a protocol over TLS hears; it goes on after the other side's last word."""
+
+    def __init__(self):
+        self.received, self.ended = b"", False
+
+    def data_received(self, data):
+        self.received += data
+
+    def eof_received(self):
+        self.ended = True
+        return True
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written until somebody carries it over."""
+
+    def __init__(self):
+        self.written, self.closed = b"", False
+
+    def write(self, data):
+        self.written += data
+
+    def close(self):
+        self.closed = True
+
+    def take(self):
+        written, self.written = self.written, b""
+        return written
+
+
+@pytest.fixture
+def joined(secrets_of):
+    """Two ends of one TLS connection whose bytes the test carries: (connection, its wire, what it hears)."""
+    contexts = TlsContexts()
+    contexts.update(secrets_of("reviews"))
+    ends = []
+    for context, server_side in (
+        (contexts.client(UpstreamTls("x", ("istio",))), False),
+        (contexts.server(DownstreamTls(("istio",))), True),
+    ):
+        heard, wire = Heard(), Wire()
+        connection = TlsConnection(
+            context,
+            server_side=server_side,
+            on_ready=lambda made, heard=heard: made.attach(heard),
+            on_failed=pytest.fail,
+        )
+        ends.append((connection, wire, heard))
+        connection.connection_made(wire)
+    (client, client_wire, _), (server, server_wire, _) = ends
+    while client_wire.written or server_wire.written:
+        server.data_received(client_wire.take())
+        if server_wire.written:
+            client.data_received(server_wire.take())
+    return ends
+
+
+def test_who_has_said_all_still_hears_what_was_on_its_way(joined):
+    (client, client_wire, heard), (server, server_wire, _) = joined
+    server.write(b"x" * 10_000)
+    record = server_wire.take()
+    client.data_received(record[:5000])
+    client.write_eof()
+    client.data_received(record[5000:])
+    assert heard.received == b"x" * 10_000
+    server.write(b"more")
+    client.data_received(server_wire.take())
+    assert heard.received.endswith(b"xmore")
+    assert not client_wire.closed
+
+
+def test_who_hears_the_last_word_may_go_on_until_it_says_its_own(joined):
+    (client, client_wire, answer), (server, server_wire, heard) = joined
+    client.write(b"question")
+    client.write_eof()
+    server.data_received(client_wire.take())
+    assert (heard.received, heard.ended, server_wire.closed) == (b"question", True, False)
+    server.write(b"answer")
+    server.close()
+    client.data_received(server_wire.take())
+    assert (answer.received, answer.ended) == (b"answer", True)
+    assert server_wire.closed
+
+
+def test_the_end_of_the_stream_without_a_goodbye_is_the_end_of_both_ways(joined):
+    _, (server, _, heard) = joined
+    assert not server.eof_received()
+    assert heard.ended
