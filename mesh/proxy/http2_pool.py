@@ -62,9 +62,9 @@ class Http2Pool(Pool):
             self.cluster.worker.timers.after(lifetime_s, self._close_expired)
         self.all.add(made)
         self.connections.append(connection)
+        self.serve_waiting()
         if self.draining:
             connection.drain()
-        self.serve_waiting()
 
     def _dial_failed(self, reason: Any) -> None:
         """Nobody who waits now would fare better: all are told, as Envoy does."""

@@ -75,11 +75,13 @@ class Pool:
             self.cluster.breaker.pending -= 1
 
     def give_back(self, connection: UpstreamConnection, now: float) -> None:
-        """A request is over and its connection is good for another."""
-        if self.draining or (self.cluster.limits_connections and self._is_used_up(connection, now)):
+        """A request is over and its connection is good for another; who waits is served while it drains."""
+        if self.cluster.limits_connections and self._is_used_up(connection, now):
             connection.close()
         elif self.waiting:
             self._next_waiter().connected(connection)
+        elif self.draining:
+            connection.close()
         else:
             connection.idle_since = now
             self.idle.append(connection)

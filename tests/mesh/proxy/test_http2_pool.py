@@ -121,3 +121,18 @@ async def test_a_server_that_leaves_gets_no_new_requests(proxy, serve, make, ori
         each.answer()
     assert [(await each.response(has_body=False))[0] for each in (first, second)] == [204, 204]
     await proxy.until(lambda: len(pool.connections) == 1)
+
+
+async def test_who_waits_for_a_connection_is_served_though_the_endpoint_leaves(proxy, serve, make, origin):
+    port, connections = await origin()
+    client = await serve(make.forward("c"), make.cluster("c", port, http2=True))
+    (first,) = await clients_of(proxy, client, 1)
+    pool = next(iter(proxy.worker.clusters["c"].hosts.values())).pool
+    while not pool.dialing:  # noqa: ASYNC110 - it is so for a few turns of the loop
+        await asyncio.sleep(0)
+    pool.drain()
+    await proxy.until(lambda: connections and connections[0].open)
+    connections[0].answer()
+    assert (await first.response(has_body=False))[0] == 204
+    await proxy.until(lambda: not pool.connections)
+    assert len(connections) == 1

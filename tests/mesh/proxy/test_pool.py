@@ -108,6 +108,19 @@ async def test_idle_connections_are_closed_and_counted(proxy, serve, make):
     assert stat(proxy, "upstream_cx_idle_timeout") == 1
 
 
+async def test_who_waits_for_a_connection_is_served_though_the_endpoint_leaves(proxy, serve, make):
+    origin = await proxy.origin()
+    client = await serve(make.forward("c"), make.cluster("c", origin.port))
+    client.send(GET)
+    pool = next(iter(proxy.worker.clusters["c"].hosts.values())).pool
+    while not pool.dialing:  # noqa: ASYNC110 - it is so for a few turns of the loop
+        await asyncio.sleep(0)
+    pool.drain()
+    assert (await client.response())[0] == 200
+    await proxy.until(lambda: not pool.all)
+    assert origin.connections == 1
+
+
 async def test_keepalive_probes_as_configured(proxy, serve, make):
     origin = await proxy.origin()
     keepalive = TcpKeepalive(probes=3, time_s=60, interval_s=7)

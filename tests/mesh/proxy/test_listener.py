@@ -1,0 +1,84 @@
+"""A listener goes on accepting whatever becomes of those it accepted, and takes a new model under traffic."""
+
+import asyncio
+import socket
+
+import pytest
+
+from mesh.model.resources import Resources
+from mesh.model.route import Redirect, Route, RouteMatch, StringMatch
+
+HOST = "127.0.0.1"
+MANY = 200
+
+
+@pytest.fixture
+def deaf_port():
+    """Where a connection is never made: nobody accepts, the queue is full, the kernel drops what knocks."""
+    with socket.socket() as listening:
+        listening.bind((HOST, 0))
+        listening.listen(0)
+        knocking = [socket.socket() for _ in range(4)]
+        for each in knocking:
+            each.setblocking(False)
+            each.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+        for each in knocking:
+            each.close()
+
+
+async def test_who_waits_for_a_slow_upstream_keeps_nobody_at_the_door(proxy, make, deaf_port):
+    origin, port = await proxy.origin(), make.free_port()
+    routing = make.routes(
+        Route(RouteMatch(StringMatch("prefix", "/slow")), make.forward("slow")),
+        Route(RouteMatch(), make.forward("fast")),
+    )
+    slow, fast = make.cluster("slow", deaf_port, connect_timeout_s=1.0), make.cluster("fast", origin.port)
+    proxy.config.apply(Resources((fast, slow), listeners=(make.outbound(port, routing),)))
+    waiting = [await proxy.client(port) for _ in range(MANY)]
+    for client in waiting:
+        client.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+    await proxy.until(lambda: proxy.worker.stats.counters["cluster.slow.upstream_rq_total"].value == MANY)
+    for _ in range(MANY):
+        client = await proxy.client(port)
+        assert (await client.get())[0] == 200
+    assert proxy.worker.stats.gauges["cluster.slow.upstream_rq_active"].value == MANY  # all wait
+    assert {(await client.response())[0] for client in waiting} == {503}
+    assert {entry.response_flags for entry in proxy.entries if entry.path == "/slow"} == {"UF"}
+
+
+async def test_changes_of_every_kind_under_load_cost_no_request_and_no_connection(proxy, make):
+    origins = [await proxy.origin() for _ in range(3)]
+    ports = [make.free_port(), make.free_port()]
+
+    def resources(turn):
+        """Each turn has other routes, another cluster, other endpoints, another listener beside the same."""
+        name = f"c{turn % 3}"
+        routing = make.routes(
+            Route(RouteMatch(StringMatch("prefix", f"/{turn}")), Redirect(path="/")),
+            Route(RouteMatch(), make.forward(name)),
+        )
+        clusters = (make.cluster(name, *(origin.port for origin in origins[: 1 + turn % 3])),)
+        kept, other = make.outbound(ports[0], routing), make.outbound(ports[1], routing)
+        return Resources(clusters, (), (kept, other)[: 1 + turn % 2])
+
+    proxy.config.apply(resources(0))
+    clients = [await proxy.client(ports[0]) for _ in range(8)]
+    answered = [0] * len(clients)
+    changing = True
+
+    async def ask(number):
+        while changing:
+            status, fields, _ = await clients[number].get("/page")
+            assert (status, fields.get("connection")) == (200, None)
+            answered[number] += 1
+
+    asking = [asyncio.create_task(ask(number)) for number in range(len(clients))]
+    for turn in range(1, 100):
+        before = sum(answered)
+        proxy.config.apply(resources(turn))
+        await proxy.until(lambda before=before: sum(answered) > before + len(clients) or asking[0].done())
+    changing = False
+    await asyncio.gather(*asking)
+    assert min(answered) > 100
+    assert sum(len(origin.requests) for origin in origins) == sum(answered)
