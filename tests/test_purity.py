@@ -24,6 +24,7 @@ PURE = (
     "mesh/proxy/route.py",
     "mesh/proxy/balance.py",
     "mesh/proxy/outlier.py",
+    "mesh/proxy/success_rate.py",
     "mesh/proxy/hash_policy.py",
     "mesh/proxy/slow_start.py",
     "mesh/proxy/priority.py",

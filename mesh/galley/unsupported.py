@@ -26,7 +26,6 @@ _OF_HTTP = (
 
 _OF_SETTINGS: dict[str, tuple[str, ...]] = {
     "loadBalancer.localityLbSetting.distribute": ANY,
-    "outlierDetection.consecutiveErrors": ANY,
     "tls.mode": ("SIMPLE", "MUTUAL"),
     "tls.insecureSkipVerify": ANY,
 }

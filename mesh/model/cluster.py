@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mesh.model.endpoint import ClusterLoadAssignment
+from mesh.model.outlier import OutlierDetection
 from mesh.model.tls import UpstreamTls
 
 Discovery = Literal["EDS", "STATIC", "STRICT_DNS", "ORIGINAL_DST"]
@@ -35,24 +36,6 @@ class CircuitBreaker:
 
 
 @dataclass(frozen=True, slots=True)
-class OutlierDetection:
-    """When an endpoint that misbehaves is left out for a while. Counts are of consecutive errors, 0 = never.
-
-    With ``split_local_origin`` failures to connect and time-outs count apart, as local origin failures;
-    without, they count as 503 and 504. An ejection lasts ``base_ejection_time_s`` times the number of
-    ejections not yet forgotten, at most ``max_ejection_time_s`` (or the base, if that is more).
-    """
-
-    consecutive_5xx: int = 5
-    consecutive_gateway_failure: int = 0
-    split_local_origin: bool = False
-    consecutive_local_origin_failure: int = 5
-    interval_s: float = 10.0
-    base_ejection_time_s: float = 30.0
-    max_ejection_percent: int = 10
-
-
-@dataclass(frozen=True, slots=True)
 class SlowStart:
     """A new endpoint's weight grows for ``window_s`` from ``minimum_percent`` of it: in proportion to time
     with ``aggression`` 1, sooner with more."""
@@ -69,9 +52,6 @@ class TcpKeepalive:
     probes: int | None = None
     time_s: int | None = None
     interval_s: int | None = None
-
-
-MAX_EJECTION_TIME_S = 300.0  # Envoy's default, which Istio leaves alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@
     priority         how much each level of endpoints takes (pure)
     slow_start       how a new endpoint's weight grows (pure)
     outlier          which endpoint is left out for a while (pure)
+    success_rate     ... because it fails more than the others (pure)
     breaker          how much at one time
     pool             the connections to an endpoint
     dial             how they are made

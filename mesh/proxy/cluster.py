@@ -105,6 +105,8 @@ class RuntimeCluster:
         self._dns: StrictDns | None = None
         self._warming: Timer | None = None
         self._table: Table[Host] | None = None  # instead, with consistent hashing
+        if self.detector is not None and self.detector.counts_rates:
+            self._check_outliers_later()
         if model.load_assignment is not None:
             if model.discovery == "STRICT_DNS":
                 self._dns = StrictDns(model.load_assignment, worker, self.update)
@@ -212,7 +214,8 @@ class RuntimeCluster:
         if rules is None:
             return None
         stats = OutlierStats(self.worker.stats, self.name)
-        return Detector(rules, stats, self.worker.loop.time, self._outliers_changed)
+        clock, rng = self.worker.loop.time, self.worker.rng
+        return Detector(rules, stats, clock, rng, self._outliers_changed)
 
     def _outliers_changed(self) -> None:
         """Endpoints were ejected or came back. Ticks are needed only while there is something to undo."""

@@ -15,6 +15,8 @@ from mesh.proxy.reply import Reply
 
 GRPC = b"application/grpc"
 _UNKNOWN = 2
+# what a gRPC status amounts to in HTTP (Envoy's Grpc::Utility::grpcToHttpStatus), by number
+_IN_HTTP = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401)
 _UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _UNSAFE = re.compile(rb"[^ -$&-~]")
@@ -48,6 +50,15 @@ def grpc_status(request: Request, response: Response | None, http_status: int) -
     if said is not None and said.strip().isdigit():
         return said.strip().decode()
     return str(STATUS_OF_HTTP.get(http_status, _UNKNOWN)) if http_status else ""
+
+
+def http_status_of(request: Request, response: Response) -> int:
+    """What an answer amounts to in HTTP: a gRPC status in its head (there is no answer then) goes before."""
+    said = response.fields.get(b"grpc-status")
+    if said is None or not is_grpc(request.get(b"content-type")):
+        return response.status
+    number = int(said) if said.isdigit() and len(said) < 4 else _UNKNOWN
+    return _IN_HTTP[number] if number < len(_IN_HTTP) else 500
 
 
 def grpc_timeout_s(value: bytes) -> float | None:

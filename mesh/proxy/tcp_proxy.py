@@ -121,7 +121,7 @@ class TcpConnection(Half):
             self.flags += f",{RETRY_LIMIT_EXCEEDED}"  # one attempt is all there is
             return
         if host.monitor is not None:
-            host.monitor.answered(200)  # a connection is all that TCP can say
+            host.monitor.connected()
         self._other = other
         self.upstream_principal = other.principal
         self.upstream_local = address_text(other.transport.get_extra_info("sockname"))

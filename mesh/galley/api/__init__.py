@@ -8,6 +8,7 @@ http_route          the rules of ``VirtualService.spec.http``
 virtual_service     VirtualService, with tcp and tls rules
 annotations         what Istio has no field for, said beside it
 fault_script        the text of one of them
+outlier_options     ... and of another
 traffic_policy      load balancing, connection pools, outlier detection, TLS
 destination_rule    DestinationRule
 peer_authentication PeerAuthentication

@@ -1,9 +1,14 @@
-"""Annotations of our own on a VirtualService: what Istio's API has no field for. Istio ignores them.
+"""Annotations of our own: what Istio's API has no field for. Istio ignores them.
+
+On a VirtualService:
 
 mesh-labs.io/mirror-host-suffix: "false"        copies keep the host, no "-shadow" is put after it
 mesh-labs.io/retry-non-idempotent: "true"       POST and PATCH, too, are sent again where retryOn says so
 mesh-labs.io/sticky-canary: "header:x-user"     weights are drawn by a hash ("cookie:NAME" as well)
 mesh-labs.io/fault-script: "server first=2 abort=503"   faults by count (fault_script.py)
+
+On a DestinationRule:
+mesh-labs.io/outlier-detection: "success-rate"  more of Envoy's detectors (outlier_options.py)
 """
 
 from __future__ import annotations
@@ -13,20 +18,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mesh.galley.api.fault_script import Step, parse_script
+from mesh.galley.api.outlier_options import OutlierOptions, parse_outlier_options
 
 PREFIX = "mesh-labs.io/"
 MIRROR_HOST_SUFFIX = PREFIX + "mirror-host-suffix"
 RETRY_NON_IDEMPOTENT = PREFIX + "retry-non-idempotent"
 FAULT_SCRIPT = PREFIX + "fault-script"
 STICKY_CANARY = PREFIX + "sticky-canary"
-KNOWN = (MIRROR_HOST_SUFFIX, RETRY_NON_IDEMPOTENT, FAULT_SCRIPT, STICKY_CANARY)
+OUTLIER_DETECTION = PREFIX + "outlier-detection"
+KNOWN = {
+    "VirtualService": (MIRROR_HOST_SUFFIX, RETRY_NON_IDEMPOTENT, FAULT_SCRIPT, STICKY_CANARY),
+    "DestinationRule": (OUTLIER_DETECTION,),
+}
 
 _STICKY = re.compile(r"(header|cookie):([!#$%&'*+.^_`|~0-9A-Za-z-]+)")  # a token of RFC 9110
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the annotations say; the defaults are what Istio does."""
+    """What those of a VirtualService say; the defaults are what Istio does."""
 
     mirror_host_suffix: bool = True
     retry_non_idempotent: bool = False
@@ -47,6 +57,12 @@ def read_options(annotations: Mapping[str, str]) -> Options:
     )
 
 
+def outlier_options(annotations: Mapping[str, str]) -> OutlierOptions | None:
+    """What that of a DestinationRule says; raises ValueError as ``parse_outlier_options`` does."""
+    text = annotations.get(OUTLIER_DETECTION)
+    return None if text is None else parse_outlier_options(text)
+
+
 def faults_of(annotations: Mapping[str, str]) -> list[tuple[str, str]]:
     """(annotation, what is wrong with its value) for those of ours."""
     found = [
@@ -54,10 +70,12 @@ def faults_of(annotations: Mapping[str, str]) -> list[tuple[str, str]]:
         for name in (MIRROR_HOST_SUFFIX, RETRY_NON_IDEMPOTENT)
         if annotations.get(name, "true") not in ("true", "false")
     ]
-    try:
-        parse_script(annotations.get(FAULT_SCRIPT, ""))
-    except ValueError as error:
-        found.append((FAULT_SCRIPT, str(error)))
+    for name, parse in ((FAULT_SCRIPT, parse_script), (OUTLIER_DETECTION, parse_outlier_options)):
+        try:
+            if name in annotations:
+                parse(annotations[name])
+        except ValueError as error:
+            found.append((name, str(error)))
     sticky = annotations.get(STICKY_CANARY)
     if sticky is not None and not _STICKY.fullmatch(sticky):
         found.append((STICKY_CANARY, f'expected "header:NAME" or "cookie:NAME", got "{sticky}"'))

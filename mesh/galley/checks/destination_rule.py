@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from math import isqrt
 
+from mesh.galley.api.annotations import OUTLIER_DETECTION, outlier_options
 from mesh.galley.api.base import given
 from mesh.galley.api.destination_rule import DestinationRule
-from mesh.galley.api.traffic_policy import ClientTls, LoadBalancer, PortTrafficPolicy, TrafficPolicy
+from mesh.galley.api.traffic_policy import (
+    ClientTls,
+    LoadBalancer,
+    OutlierDetection,
+    PortTrafficPolicy,
+    TrafficPolicy,
+)
+from mesh.galley.checks.annotations import check_annotations
 from mesh.galley.checks.common import Problems, check_dns_label, check_host, check_labels
 from mesh.galley.fault import Loc, Problem, quoted
 
 MAX_MAGLEV_TABLE_SIZE = 5000011
+BASE_EJECTION_TIME_S = 30.0  # Envoy's and Istio's default
 _COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 6265 section 4.1.1
 _COOKIE_PATH = re.compile(r"[ -:<-~]*")
 
 
 def check_destination_rule(rule: DestinationRule) -> Problems:
     spec = rule.spec
+    yield from check_annotations(rule.metadata, rule.kind)
+    yield from _check_outlier_options(rule)
     yield from check_host(spec.host, ("spec", "host"), wildcard=True)
     if spec.traffic_policy is not None:
         yield from _check_policy(spec.traffic_policy, ("spec", "trafficPolicy"))
@@ -55,11 +67,45 @@ def _check_settings(policy: TrafficPolicy | PortTrafficPolicy, loc: Loc) -> Prob
         yield Problem((*loc, "connectionPool"), "expected tcp, http or both, got none")
     if policy.load_balancer is not None:
         yield from _check_balancer(policy.load_balancer, (*loc, "loadBalancer"))
-    outlier = policy.outlier_detection
-    if outlier is not None and outlier.consecutive_local_origin_failures:
-        if not outlier.split_external_local_origin_errors:
-            at: Loc = (*loc, "outlierDetection", "consecutiveLocalOriginFailures")
-            yield Problem(at, "expected splitExternalLocalOriginErrors: true beside it")
+    if policy.outlier_detection is not None:
+        yield from _check_outlier(policy.outlier_detection, (*loc, "outlierDetection"))
+
+
+def _check_outlier(outlier: OutlierDetection, loc: Loc) -> Problems:
+    if outlier.consecutive_local_origin_failures and not outlier.split_external_local_origin_errors:
+        at: Loc = (*loc, "consecutiveLocalOriginFailures")
+        yield Problem(at, "expected splitExternalLocalOriginErrors: true beside it")
+    if outlier.consecutive_errors is not None:
+        message = "means nothing any more, as in Istio: consecutive5xxErrors or consecutiveGatewayErrors do"
+        yield Problem((*loc, "consecutiveErrors"), message, "warning")
+
+
+def _check_outlier_options(rule: DestinationRule) -> Problems:
+    """The annotation adds to ``outlierDetection``; Envoy wants no limit below the base."""
+    try:
+        options = outlier_options(rule.metadata.annotations)
+    except ValueError:
+        return  # said by check_annotations
+    if options is None:
+        return
+    loc: Loc = ("metadata", "annotations", OUTLIER_DETECTION)
+    found = list(_outlier_detections(rule))
+    if not found:
+        yield Problem(loc, "expected outlierDetection in a traffic policy of this rule, got none")
+    longest = dict(options.ejection).get("max_ejection_time_s")
+    for outlier in found:
+        base = outlier.base_ejection_time or BASE_EJECTION_TIME_S
+        if longest is not None and longest < base:
+            message = f"max-time: expected at least the baseEjectionTime of {base:g}s, got {longest:g}s"
+            yield Problem(loc, message)
+
+
+def _outlier_detections(rule: DestinationRule) -> Iterator[OutlierDetection]:
+    policies = [rule.spec.traffic_policy, *(subset.traffic_policy for subset in rule.spec.subsets)]
+    for policy in policies:
+        if policy is not None:
+            of_ports = (port.outlier_detection for port in policy.port_level_settings)
+            yield from (found for found in (policy.outlier_detection, *of_ports) if found is not None)
 
 
 def _check_balancer(balancer: LoadBalancer, loc: Loc) -> Problems:

@@ -12,7 +12,7 @@ from mesh.galley.fault import Loc, Problem, quoted
 
 def check_virtual_service(service: VirtualService) -> Problems:
     spec, loc = service.spec, ("spec",)
-    yield from check_annotations(service.metadata)
+    yield from check_annotations(service.metadata, service.kind)
     yield from _check_hosts(service)
     if not (spec.http or spec.tls or spec.tcp):
         yield Problem(loc, "expected http, tls or tcp rules, got none")

@@ -17,11 +17,11 @@ from mesh.model.cluster import (
     CircuitBreaker,
     Cluster,
     LbPolicy,
-    OutlierDetection,
     RetryBudget,
     SlowStart,
     TcpKeepalive,
 )
+from mesh.model.outlier import OutlierDetection
 from mesh.pilot.translate.destination_rule import Policy
 
 _LB_POLICIES: dict[str, LbPolicy] = {
@@ -37,7 +37,8 @@ def apply_policy(cluster: Cluster, policy: Policy) -> Cluster:
     changes = _balancing(policy) | _pool(policy)
     outlier = policy.outlier_detection
     if outlier is not None:
-        changes["outlier_detection"] = _outlier_detection(outlier)
+        rules, options = _outlier_detection(outlier), policy.outlier_options
+        changes["outlier_detection"] = rules if options is None else options.apply(rules)
         changes["panic_threshold"] = outlier.min_health_percent or 0
     return replace(cluster, **changes)
 

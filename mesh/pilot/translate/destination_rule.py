@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mesh.galley.api.annotations import outlier_options
 from mesh.galley.api.destination_rule import DestinationRule, Subset
+from mesh.galley.api.outlier_options import OutlierOptions
 from mesh.galley.api.traffic_policy import (
     ClientTls,
     ConnectionPool,
@@ -34,6 +36,7 @@ class Policy:
     tls: ClientTls | None = None
     outlier_detection: OutlierDetection | None = None
     retry_budget: RetryBudget | None = None
+    outlier_options: OutlierOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class MergedRule:
     config: str = ""
     traffic_policy: TrafficPolicy | None = None
     subsets: tuple[Subset, ...] = ()
+    outlier_options: OutlierOptions | None = None  # the first that one of them has
 
 
 NO_RULE = MergedRule()
@@ -61,7 +65,7 @@ def rule_for(rules: Iterable[DestinationRule], service: Service, client_namespac
 
 def policy_for(rule: MergedRule, subset: Subset | None, port: int) -> Policy:
     """The policy of the cluster for that port and subset (None: the whole service)."""
-    policy = _override(Policy(), rule.traffic_policy, port)
+    policy = _override(Policy(outlier_options=rule.outlier_options), rule.traffic_policy, port)
     return _override(policy, subset.traffic_policy if subset is not None else None, port)
 
 
@@ -71,11 +75,13 @@ def _merge(rules: list[DestinationRule]) -> MergedRule:
         for subset in rule.spec.subsets:
             subsets.setdefault(subset.name, subset)
     policies = (rule.spec.traffic_policy for rule in rules)
+    said = (outlier_options(rule.metadata.annotations) for rule in rules)
     first = rules[0].metadata
     return MergedRule(
         f"destination-rule/{first.namespace}/{first.name}",
         next((policy for policy in policies if policy is not None), None),
         tuple(subsets[name] for name in sorted(subsets)),
+        next((options for options in said if options is not None), None),
     )
 
 
@@ -90,6 +96,7 @@ def _override(base: Policy, policy: TrafficPolicy | None, port: int) -> Policy:
                 level.tls,
                 level.outlier_detection,
                 policy.retry_budget or base.retry_budget,  # ports have none of their own
+                base.outlier_options,
             )
     return Policy(
         policy.load_balancer or base.load_balancer,
@@ -97,4 +104,5 @@ def _override(base: Policy, policy: TrafficPolicy | None, port: int) -> Policy:
         policy.tls or base.tls,
         policy.outlier_detection or base.outlier_detection,
         policy.retry_budget or base.retry_budget,
+        base.outlier_options,
     )

@@ -1,6 +1,6 @@
 """Endpoints at run time: which take requests, and what takes them out and brings them back."""
 
-from mesh.model.cluster import OutlierDetection
+from mesh.model.outlier import OutlierDetection
 from mesh.proxy.admin_pages import clusters_json, clusters_text
 from mesh.proxy.admin_view import ClusterView
 from mesh.proxy.data_plane import endpoint_view

@@ -2,7 +2,7 @@ import pytest
 
 from mesh.http.message import Framing, Request, Response
 from mesh.proxy.failure import MAX_DURATION, NO_HEALTHY_UPSTREAM
-from mesh.proxy.grpc import grpc_reply, grpc_status, grpc_timeout_s, is_grpc
+from mesh.proxy.grpc import grpc_reply, grpc_status, grpc_timeout_s, http_status_of, is_grpc
 from mesh.proxy.reply import Reply, reply_for
 
 
@@ -86,3 +86,12 @@ def test_timeouts(value, seconds):
 @pytest.mark.parametrize("value", [b"", b"1", b"S", b"-1S", b"1.5S", b"123456789S", b"1s"])
 def test_what_is_no_timeout(value):
     assert grpc_timeout_s(value) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "http"), [(b"0", 200), (b"14", 503), (b"16", 401), (b"17", 500), (b"x", 500)]
+)
+def test_a_status_in_the_head_is_what_an_answer_amounts_to(status, http):
+    assert http_status_of(request(), answer({b"grpc-status": status})) == http
+    assert http_status_of(request(b"text/plain"), answer({b"grpc-status": status})) == 200
+    assert http_status_of(request(), answer({}, [(b"grpc-status", status)])) == 200, "trailers come too late"

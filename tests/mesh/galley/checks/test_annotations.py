@@ -8,6 +8,7 @@ from mesh.galley.parse import parse
 
 
 def said(annotation: str, value: str) -> list[str]:
+    """Of a VirtualService."""
     text = f"""\
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -43,3 +44,8 @@ def test_good_ones_and_those_of_others_pass(annotation: str, value: str):
 )
 def test_what_is_wrong_is_named(annotation: str, value: str, message: str):
     assert said(annotation, value) == [message]
+
+
+def test_a_kind_does_not_know_those_of_another():
+    [message] = said("mesh-labs.io/outlier-detection", "success-rate")
+    assert message.startswith('unknown annotation "mesh-labs.io/outlier-detection"')

@@ -104,3 +104,48 @@ def test_names_are_names(metadata: str, expected: str):
     text = f"apiVersion: v1\nkind: Service\nmetadata: {metadata}\nspec: {{ports: [{{port: 80}}]}}\n"
     [fault] = parse(text, "a.yaml").faults
     assert f"{fault.path}: {fault.message}".startswith(expected)
+
+
+def remarks_on(annotation: str, policy: str) -> list[tuple[str, str]]:
+    text = f"""\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: a, annotations: {{mesh-labs.io/outlier-detection: "{annotation}"}}}}
+spec: {{host: a, trafficPolicy: {policy}}}
+"""
+    parsed = parse(text, "a.yaml")
+    warnings = [fault for candidate in parsed.candidates.values() for fault in candidate.warnings]
+    return [(fault.path, fault.message) for fault in (*parsed.faults, *warnings)]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "policy", "message"),
+    [
+        ("success-rates", "{outlierDetection: {}}", "expected success-rate, failure-percentage, ejection"),
+        ("success-rate", "{}", "expected outlierDetection in a traffic policy of this rule, got none"),
+        (
+            "ejection max-time=20s",
+            "{outlierDetection: {}}",
+            "max-time: expected at least the baseEjectionTime of 30s, got 20s",
+        ),
+        (
+            "ejection max-time=20s",
+            "{portLevelSettings: [{port: {number: 80}, outlierDetection: {baseEjectionTime: 21s}}]}",
+            "max-time: expected at least the baseEjectionTime of 21s, got 20s",
+        ),
+    ],
+)
+def test_more_outlier_detection_needs_some_and_fits_it(annotation: str, policy: str, message: str):
+    [(path, said)] = remarks_on(annotation, policy)
+    assert path == 'metadata.annotations["mesh-labs.io/outlier-detection"]'
+    assert said.startswith(message)
+
+
+def test_more_outlier_detection_where_it_fits():
+    assert remarks_on("ejection max-time=20s", "{outlierDetection: {baseEjectionTime: 20s}}") == []
+
+
+def test_consecutive_errors_are_said_to_mean_nothing():
+    [(path, said)] = remarks_on("success-rate", "{outlierDetection: {consecutiveErrors: 3}}")
+    assert path == "spec.trafficPolicy.outlierDetection.consecutiveErrors"
+    assert said.startswith("means nothing any more, as in Istio")

@@ -9,11 +9,11 @@ from mesh.model.cluster import (
     UNLIMITED,
     CircuitBreaker,
     Cluster,
-    OutlierDetection,
     RetryBudget,
     SlowStart,
     TcpKeepalive,
 )
+from mesh.model.outlier import OutlierDetection
 from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import Policy
 

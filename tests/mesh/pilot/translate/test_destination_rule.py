@@ -5,6 +5,7 @@ from typing import Any
 
 from mesh.model.cluster import Cluster
 from mesh.model.node import Node
+from mesh.model.outlier import OutlierDetection, SuccessRate
 from mesh.pilot.translate.clusters import clusters
 from mesh.pilot.world import World
 
@@ -65,6 +66,21 @@ def test_a_subset_overrides_field_by_field_and_a_port_replaces(world: MakeWorld,
     assert (a.lb_policy, a.tls) == ("ROUND_ROBIN", None)
     assert b.lb_policy == "ROUND_ROBIN"
     assert b.tls_by_endpoint, "what a port's settings leave out is default, not inherited"
+
+
+def test_the_annotation_adds_to_every_outlier_detection_of_the_rule(world: MakeWorld, node: MakeNode) -> None:
+    text = rule(
+        """{host: reviews, trafficPolicy: {outlierDetection: {interval: 1s}}, subsets: [
+        {name: a, labels: {}, trafficPolicy: {portLevelSettings: [
+          {port: {number: 9080}, outlierDetection: {interval: 2s}}]}}]}"""
+    ).replace(
+        "namespace: default",
+        "namespace: default, annotations: {mesh-labs.io/outlier-detection: success-rate}",
+    )
+    made = world((node(),), text)
+    for subset, interval_s in (("", 1.0), ("a", 2.0)):
+        rules = OutlierDetection(interval_s=interval_s, success_rate=SuccessRate())
+        assert cluster(made, node(), subset).outlier_detection == rules
 
 
 def test_istio_mutual_asks_no_endpoint(world: MakeWorld, node: MakeNode) -> None:

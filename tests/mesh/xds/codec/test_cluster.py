@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from mesh.model.cluster import CircuitBreaker, Cluster, OutlierDetection, SlowStart, TcpKeepalive
+from mesh.model.cluster import CircuitBreaker, Cluster, SlowStart, TcpKeepalive
+from mesh.model.outlier import FailurePercentage, OutlierDetection, SuccessRate
 from mesh.xds.codec.codec import encode
 
 CLUSTERS = (
     Cluster("outlier", "EDS", outlier_detection=OutlierDetection(), panic_threshold=40),
     Cluster("outlier-apart", "EDS", outlier_detection=OutlierDetection(0, 3, True, 7, 1.0, 0.1, 100)),
+    Cluster(
+        "outlier-rates",
+        "EDS",
+        outlier_detection=OutlierDetection(
+            max_ejection_time_s=60.0,
+            max_ejection_time_jitter_s=1.5,
+            always_eject_one_host=True,
+            uneject_on_health_check=False,
+            success_rate=SuccessRate(3, 20, 1500, 50, 0),
+            failure_percentage=FailurePercentage(50, 2, 10, 100, 25),
+        ),
+    ),
     Cluster("pool", "EDS", circuit_breaker=CircuitBreaker(1, 2, 3, 4), max_connection_duration_s=60.0),
     Cluster("slow", "EDS", "LEAST_REQUEST", SlowStart(30.0)),
     Cluster("slow-in-turn", "EDS", "ROUND_ROBIN", SlowStart(30.0, 0.0, 2.0)),

@@ -19,7 +19,6 @@ from mesh.model.cluster import (
     CircuitBreaker,
     Cluster,
     LbPolicy,
-    OutlierDetection,
     RetryBudget,
     SlowStart,
     TcpKeepalive,
@@ -47,6 +46,7 @@ from mesh.model.listener import (
     Listener,
     TcpProxy,
 )
+from mesh.model.outlier import FailurePercentage, OutlierDetection, SuccessRate
 from mesh.model.route import (
     CorsPolicy,
     DirectResponse,
@@ -147,7 +147,20 @@ cluster = st.builds(
     ),
     outlier_detection=maybe(
         st.builds(
-            OutlierDetection, count, count, st.booleans(), count, positive, positive, st.integers(0, 100)
+            OutlierDetection,
+            count,
+            count,
+            st.booleans(),
+            count,
+            positive,
+            positive,
+            st.integers(0, 100),
+            maybe(positive),
+            duration,
+            st.booleans(),
+            st.booleans(),
+            maybe(st.builds(SuccessRate, count, count, count, count, count)),
+            maybe(st.builds(FailurePercentage, count, count, count, count, count)),
         )
     ),
     panic_threshold=st.integers(0, 100),
