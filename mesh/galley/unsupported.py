@@ -19,13 +19,11 @@ _SETTINGS = (*_POLICIES, *(f"{policy}.portLevelSettings.*" for policy in _POLICI
 
 _OF_HTTP = (
     "match.*.statPrefix",
-    "retries.retryRemoteLocalities",
     "fault.delay.exponentialDelay",
     "fault.abort.http2Error",
 )
 
 _OF_SETTINGS: dict[str, tuple[str, ...]] = {
-    "loadBalancer.localityLbSetting.distribute": ANY,
     "tls.mode": ("SIMPLE", "MUTUAL"),
     "tls.insecureSkipVerify": ANY,
 }

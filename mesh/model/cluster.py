@@ -79,6 +79,7 @@ class Cluster:
     tcp_keepalive: TcpKeepalive | None = None
     outlier_detection: OutlierDetection | None = None
     panic_threshold: int = 0
+    locality_weighted: bool = False  # localities share by their weights, as far as they are healthy
     http2: bool = False  # its endpoints are spoken to in HTTP/2
     use_client_protocol: bool = False  # ... in what the client speaks: goes before http2
     max_concurrent_streams: int = 0  # of an HTTP/2 connection; 0 = what the server allows

@@ -79,6 +79,7 @@ class RetryPolicy:
     base_interval_s: float = 0.025
     max_interval_s: float = 0.250
     retriable_headers: tuple[str, ...] = ()  # names in lower case, of response headers
+    previous_priorities: int = 0  # after so many attempts go to other levels of endpoints; 0 = no
 
 
 @dataclass(frozen=True, slots=True)

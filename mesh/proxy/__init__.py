@@ -40,10 +40,14 @@
     stream_idle      ... and the one on lying still
     attempts         its further attempts
     retry            whether there is one (pure)
-    cluster          endpoints, balancer, breaker of a cluster
+    tried            ... and what it avoids (pure)
+    cluster          endpoints, load balancer, breaker of a cluster
+    host             one of its endpoints
     strict_dns       ... of endpoints given by name
     cluster_stats    a cluster's counters
-    balance          which endpoint (pure)
+    load_balancer    which level, locality, endpoint (pure)
+    balance          which of several endpoints (pure)
+    edf              ... in turns by weight (pure)
     hash_policy      ... by what of a request (pure)
     hash_table       ... and where that belongs (pure)
     priority         how much each level of endpoints takes (pure)

@@ -11,9 +11,9 @@ from mesh.http.message import Response
 from mesh.model.route import RetryPolicy
 from mesh.proxy.failure import Failure
 from mesh.proxy.retry import backoff_s, should_retry, should_retry_response
+from mesh.proxy.tried import Tried
 
 if TYPE_CHECKING:
-    from mesh.proxy.cluster import Host
     from mesh.proxy.exchange import Exchange
     from mesh.proxy.timers import Timer
 
@@ -23,7 +23,7 @@ KEEP_ALIVE_RACE = RetryPolicy(1, ())
 
 
 class Attempts:
-    """``retries`` counts those made; ``tried`` are endpoints to avoid; ``exhausted``: the limit was it."""
+    """``retries`` counts those made; ``tried`` says what to avoid; ``exhausted``: the limit was it."""
 
     __slots__ = ("_exchange", "_holds", "_policy", "_timer", "exhausted", "needs_fresh", "retries", "tried")
 
@@ -33,7 +33,7 @@ class Attempts:
         self._timer: Timer | None = None
         self._holds = False  # one of the breaker's retries, until this retry has an outcome
         self.retries = 0
-        self.tried: list[Host] = []
+        self.tried = Tried(self._policy)
         self.exhausted = False
         self.needs_fresh = False  # an idle connection was dead: the others may be, too
 
@@ -78,8 +78,8 @@ class Attempts:
         cluster.stats.retry.value += 1
         cluster.breaker.retries += 1
         self._holds = True
-        if self._policy.avoid_previous_hosts and host is not None:
-            self.tried.append(host)
+        if host is not None:
+            self.tried.add(host)
         delay_s = backoff_s(self._policy, self.retries, exchange.worker.rng)
         self._timer = exchange.worker.timers.after(delay_s, self._go)
 

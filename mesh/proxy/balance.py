@@ -1,8 +1,11 @@
-"""Which endpoint of a cluster takes the next request. Pure: no clock, no I/O, the generator is an argument.
+"""Which endpoint of several takes the next request. Pure: no clock, no I/O, the generator is an argument.
 
-RoundRobin    each in turn; with weights the smooth order (2:1 gives a b a, never a a b)
-LeastRequest  the less busy of two drawn at random (power of two choices), Istio's default
-RandomChoice  any
+RoundRobin    each in turn, as often as its weight says
+LeastRequest  the less busy of two drawn at random (power of two choices), Istio's default; where weights
+              differ each in turn, by weight / (requests in flight + 1)
+RandomChoice  any; weights mean nothing to it
+
+Source: Envoy's ``round_robin_lb.cc``, ``least_request_lb.cc`` and ``random_lb.cc``.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Protocol, TypeVar
+
+from mesh.proxy.edf import Schedule
 
 
 class Candidate(Protocol):
@@ -25,8 +30,8 @@ Balancer = Callable[[], C]
 
 def round_robin(hosts: Sequence[C], rng: Random) -> Balancer[C]:
     """Starts anywhere, so that many proxies do not all begin with the same endpoint."""
-    if len({host.weight for host in hosts}) > 1:
-        return _smooth(hosts)
+    if _weights_differ(hosts):
+        return Schedule(hosts, lambda host: host.weight, rng.randrange(2 * len(hosts))).pick
     place = rng.randrange(len(hosts)) - 1
     last = len(hosts) - 1
 
@@ -38,42 +43,29 @@ def round_robin(hosts: Sequence[C], rng: Random) -> Balancer[C]:
     return pick
 
 
-def _smooth(hosts: Sequence[C]) -> Balancer[C]:
-    """Each pick raises everyone's credit by its weight; the richest is picked and pays the total."""
-    credit = [0] * len(hosts)
-    total = sum(host.weight for host in hosts)
-
-    def pick() -> C:
-        best = 0
-        for place, host in enumerate(hosts):
-            credit[place] += host.weight
-            if credit[place] > credit[best]:
-                best = place
-        credit[best] -= total
-        return hosts[best]
-
-    return pick
-
-
 def least_request(hosts: Sequence[C], rng: Random) -> Balancer[C]:
-    """Two draws, with weights as shares; the one with fewer requests for its weight wins."""
+    """Of equal weights two draws, and of the two the one with fewer requests."""
     if len(hosts) == 1:
         return lambda: hosts[0]
+    if _weights_differ(hosts):
+        skipped = rng.randrange(2 * len(hosts))
+        return Schedule(hosts, lambda host: host.weight / (host.active + 1), skipped).pick
     draw = random_choice(hosts, rng)
 
     def pick() -> C:
         one, other = draw(), draw()
-        return other if other.active * one.weight < one.active * other.weight else one
+        return other if other.active < one.active else one
 
     return pick
 
 
 def random_choice(hosts: Sequence[C], rng: Random) -> Balancer[C]:
-    if len({host.weight for host in hosts}) > 1:
-        weights = [host.weight for host in hosts]
-        return lambda: rng.choices(hosts, weights)[0]
     random, count = rng.random, len(hosts)
     return lambda: hosts[int(random() * count)]
+
+
+def _weights_differ(hosts: Sequence[Candidate]) -> bool:
+    return len({host.weight for host in hosts}) > 1
 
 
 BALANCERS: dict[str, Callable[[Sequence[C], Random], Balancer[C]]] = {

@@ -1,4 +1,4 @@
-"""A cluster at run time: its endpoints with their pools, its balancer, its breaker, its counters.
+"""A cluster at run time: its endpoints with their pools, its load balancer, its breaker, its counters.
 
 ``pick`` is the question a request asks; ``update`` and ``drain`` are what configuration does to it. An
 endpoint that stays keeps its pool; one that goes has its idle connections closed, its busy ones once free.
@@ -6,81 +6,25 @@ endpoint that stays keeps its pool; one that goes has its idle connections close
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import lru_cache
+from typing import Any
 
 from mesh.model.cluster import Cluster, SlowStart
-from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Locality
-from mesh.model.peer import UNKNOWN_PEER, Peer
+from mesh.model.endpoint import ClusterLoadAssignment, Endpoint
 from mesh.proxy.balance import BALANCERS, Balancer
 from mesh.proxy.breaker import Breaker, divided
 from mesh.proxy.cluster_stats import ClusterStats
 from mesh.proxy.hash_table import TABLES, Table
-from mesh.proxy.http2_pool import make_pool
+from mesh.proxy.host import Address, Host
+from mesh.proxy.load_balancer import Group, LoadBalancer, Policy
 from mesh.proxy.outlier import Detector, OutlierStats
-from mesh.proxy.pool import Pool
-from mesh.proxy.priority import priority_loads, spread, spread_keys
 from mesh.proxy.slow_start import STEPS, is_warming, scaled_weight
 from mesh.proxy.strict_dns import StrictDns
 from mesh.proxy.timers import Timer
+from mesh.proxy.tried import Tried
 from mesh.proxy.worker import Worker
 from mesh.xds.errors import Rejected
 
 MAX_ORIGINAL_DESTINATIONS = 1024  # of an ORIGINAL_DST cluster; unused ones go when there are more
-Address = tuple[str, int]
-
-
-class Host:
-    """One endpoint. ``active`` counts its requests in flight; the totals are for admin."""
-
-    __slots__ = (
-        "active",
-        "added_at",
-        "address",
-        "connect_fail",
-        "connections",
-        "endpoint",
-        "errors",
-        "locality",
-        "monitor",
-        "peer",
-        "pool",
-        "priority",
-        "successes",
-        "text",
-        "timeouts",
-        "tunnels",
-        "uses_tls",
-        "weight",
-    )
-
-    def __init__(self, endpoint: Endpoint, cluster: RuntimeCluster) -> None:
-        self.address: Address = (endpoint.address, endpoint.port)
-        self.text = f"{endpoint.address}:{endpoint.port}"
-        self.added_at = cluster.worker.loop.time()
-        self.locality = Locality()
-        self.priority = 0
-        self.active = self.successes = self.errors = self.timeouts = 0
-        self.connections = self.connect_fail = 0
-        self.describe(endpoint)
-        self.monitor = cluster.detector.watch() if cluster.detector is not None else None
-        self.uses_tls = cluster.uses_tls(endpoint)  # an endpoint that changes it becomes another one
-        self.pool = make_pool(self, cluster)
-        self.tunnels: Pool | None = None  # made when first needed
-
-    def describe(self, endpoint: Endpoint) -> None:
-        """Take what may change while the endpoint stays the same."""
-        self.endpoint = endpoint
-        self.weight = max(endpoint.weight, 1)
-        self.peer = _peer(endpoint.workload)
-
-    @property
-    def is_ejected(self) -> bool:
-        return self.monitor is not None and self.monitor.is_ejected
-
-    @property
-    def is_healthy(self) -> bool:
-        return self.endpoint.health == "HEALTHY" and not self.is_ejected
 
 
 class RuntimeCluster:
@@ -101,60 +45,84 @@ class RuntimeCluster:
         self._checking: Timer | None = None
         self.hosts: dict[tuple[str, int, bool], Host] = {}
         self.names_peers = False  # every endpoint's metadata says which workload it is
-        self._next: Balancer[Host] | None = None
+        self._groups: list[Group[Host]] = []
+        self._balancing = Policy(
+            model.lb_policy, model.locality_weighted, model.panic_threshold, model.hash_table_size
+        )
+        self._balancer: LoadBalancer[Host] | None = None
+        self._next: Balancer[Host] | None = None  # the balancer's, looked up once
+        self._table: Table[Host] | None = None  # ... instead, with consistent hashing
         self._dns: StrictDns | None = None
         self._warming: Timer | None = None
-        self._table: Table[Host] | None = None  # instead, with consistent hashing
-        if self.detector is not None and self.detector.counts_rates:
-            self._check_outliers_later()
         if model.load_assignment is not None:
             if model.discovery == "STRICT_DNS":
                 self._dns = StrictDns(model.load_assignment, worker, self.update)
             else:
                 self.update(model.load_assignment)
 
+    def start(self) -> None:
+        """It is in force: begin with what goes on beside requests."""
+        if self._dns is not None:
+            self._dns.start()
+        if self.detector is not None and self.detector.counts_rates:
+            self._check_outliers_later()
+
     def uses_tls(self, endpoint: Endpoint) -> bool:
         """Auto mTLS asks the endpoint; otherwise the cluster decides."""
         return self.model.tls is not None and (endpoint.mtls or not self.model.tls_by_endpoint)
 
     def pick(
-        self, original_dst: Address | None = None, tried: Collection[Host] = (), key: int | None = None
+        self, original_dst: Address | None = None, tried: Tried | None = None, key: int | None = None
     ) -> Host | None:
         """An endpoint for the next request, if it can be one that was not tried yet; None: there is none.
 
         ``key`` is what consistent hashing goes by; a request without one goes anywhere.
         """
-        if self._next is None:
-            if self._table is not None:
-                return self._belonging(self.worker.rng.getrandbits(64) if key is None else key, tried)
-            return self._original(original_dst) if self.model.discovery == "ORIGINAL_DST" else None
-        host = self._next()
-        if tried:
-            for _ in range(4):  # Envoy's host_selection_retry_max_attempts of 5, one made
-                if host not in tried:
-                    break
-                host = self._next()
+        choose = self._next
+        if tried is not None:
+            return self._pick_again(original_dst, tried, key)
+        if choose is not None:
+            return choose()
+        if self._table is not None:
+            return self._table(self._key(key), 0)
+        return self._original(original_dst) if self.model.discovery == "ORIGINAL_DST" else None
+
+    def _pick_again(self, original_dst: Address | None, tried: Tried, key: int | None) -> Host | None:
+        """For another attempt: elsewhere, if that is found by asking a few times (as Envoy does)."""
+        balancer = self._balancer
+        if balancer is None or (balancer.next is None and balancer.find is None):
+            return self.pick(original_dst)
+        choose: Any = balancer.next or balancer.find
+        avoided = tried.levels()
+        if avoided is not None:
+            others = balancer.elsewhere(avoided)
+            if others is None:
+                tried.forget_levels()
+            choose = others or choose
+        place = self._key(key) if balancer.next is None else 0
+        for attempt in range(tried.policy.host_selection_attempts + 1):
+            host: Host | None = choose() if balancer.next is not None else choose(place, attempt)
+            if host is None or host not in tried.hosts:
+                break
         return host
 
-    def _belonging(self, key: int, tried: Collection[Host]) -> Host:
-        assert self._table is not None
-        host = self._table(key, 0)
-        attempt = 0
-        while host in tried and attempt < 5:  # Envoy's host_selection_retry_max_attempts
-            attempt += 1
-            host = self._table(key, attempt)
-        return host
+    def _key(self, key: int | None) -> int:
+        return self.worker.rng.getrandbits(64) if key is None else key
 
     def update(self, assignment: ClusterLoadAssignment) -> None:
         """Take new endpoints; those that are gone drain."""
         before, self.hosts = self.hosts, {}
-        for group in assignment.localities:
-            for endpoint in group.endpoints:
+        self._groups = []
+        for part in assignment.localities:
+            hosts: dict[Host, None] = {}
+            for endpoint in part.endpoints:
                 key = (endpoint.address, endpoint.port, self.uses_tls(endpoint))
                 host = before.pop(key, None) or self.hosts.get(key) or Host(endpoint, self)
                 host.describe(endpoint)
-                host.locality, host.priority = group.locality, group.priority
+                host.locality, host.priority = part.locality, part.priority
                 self.hosts[key] = host
+                hosts[host] = None
+            self._groups.append(Group(part.priority, part.weight, list(hosts)))
         for host in before.values():
             self._remove(host)
         self.stats.membership.value = len(self.hosts)
@@ -167,32 +135,26 @@ class RuntimeCluster:
             self.detector.forget(host.monitor)
 
     def _balance(self) -> None:
-        """Only the healthy take requests, nearer levels before others; too few of them: all (panic)."""
-        everyone = list(self.hosts.values())
-        healthy = [host for host in everyone if host.is_healthy]
+        """Somebody came, went, or changed his health."""
+        healthy = [host for host in self.hosts.values() if host.is_healthy]
         self.stats.membership_healthy.value = len(healthy)
-        if 100 * len(healthy) < self.model.panic_threshold * len(everyone):
-            self.stats.healthy_panic.value += 1
-            healthy = everyone
-        policy, self._next, self._table = self.model.lb_policy, None, None
-        levels = _levels(everyone, healthy)
-        if levels and policy in TABLES:
-            size = self.model.hash_table_size
-            tables = [(load, TABLES[policy](hosts, size)) for load, hosts in levels]
-            self._table = tables[0][1] if len(tables) == 1 else spread_keys(tables)
-        elif levels:
-            if self.model.slow_start is not None:
-                self._warm_up(self.model.slow_start, healthy)
-            rng = self.worker.rng
-            balancers = [(load, BALANCERS[policy](hosts, rng)) for load, hosts in levels]
-            self._next = balancers[0][1] if len(balancers) == 1 else spread(balancers, rng)
+        if self.model.discovery == "ORIGINAL_DST":
+            return
+        if self.model.slow_start is not None:
+            self._warm_up(self.model.slow_start)
+        balancer = LoadBalancer(self._groups, self._balancing, self.worker.rng, self._in_panic)
+        self._balancer, self._next, self._table = balancer, balancer.next, balancer.find
 
-    def _warm_up(self, slow_start: SlowStart, hosts: list[Host]) -> None:
+    def _in_panic(self) -> None:
+        self.stats.healthy_panic.value += 1
+
+    def _warm_up(self, slow_start: SlowStart) -> None:
         """While somebody is new weights depend on age; they are looked at again until nobody is."""
-        now = self.worker.loop.time()
-        for host in hosts:
-            host.weight = scaled_weight(slow_start, max(host.endpoint.weight, 1), now - host.added_at)
-        warming = any(is_warming(slow_start, now - host.added_at) for host in hosts)
+        now, warming = self.worker.loop.time(), False
+        for host in self.hosts.values():
+            age_s = now - host.warms_since if host.is_healthy else slow_start.window_s
+            host.weight = scaled_weight(slow_start, max(host.endpoint.weight, 1), age_s)
+            warming = warming or is_warming(slow_start, age_s)
         if self._warming is not None:
             self._warming.callback = None
         self._warming = None
@@ -255,21 +217,3 @@ class RuntimeCluster:
     def _forget_unused(self) -> None:
         for key in [key for key, host in self.hosts.items() if not host.active]:
             self._remove(self.hosts.pop(key))
-
-
-def _levels(everyone: list[Host], healthy: list[Host]) -> list[tuple[int, list[Host]]]:
-    """(per cent, endpoints) of each priority that takes requests."""
-    priorities = sorted({host.priority for host in everyone})
-    fit = [[host for host in healthy if host.priority == priority] for priority in priorities]
-    totals = [sum(host.priority == priority for host in everyone) for priority in priorities]
-    loads = priority_loads([(len(hosts), total) for hosts, total in zip(fit, totals, strict=True)])
-    return [(load, hosts) for load, hosts in zip(loads, fit, strict=True) if load]
-
-
-@lru_cache(maxsize=4096)
-def _peer(workload: str) -> Peer:
-    """The same text gives the same object, which is what makes counting by peer cheap."""
-    try:
-        return Peer.from_text(workload)
-    except ValueError:
-        return UNKNOWN_PEER

@@ -159,6 +159,7 @@ class DynamicConfig:
         for name, cluster in clusters.items():
             if before.get(name) is not cluster:
                 cluster.breaker.show_in(self.worker.stats, name)
+                cluster.start()
 
     def _take_listeners(self, changed: Iterable[_Changed], names: set[str]) -> None:
         for name in [name for name in self.listeners if name not in names]:

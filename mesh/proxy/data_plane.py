@@ -17,10 +17,10 @@ from mesh.model.tls import Secrets
 from mesh.proxy.admin_view import ClusterView, EndpointView
 from mesh.proxy.agent import control_plane
 from mesh.proxy.bootstrap import Bootstrap
-from mesh.proxy.cluster import Host
 from mesh.proxy.config import DynamicConfig
 from mesh.proxy.crew.tally import Tally
 from mesh.proxy.drain import drain, start_draining, stop_listening
+from mesh.proxy.host import Host
 from mesh.proxy.istio_stats import IstioStats
 from mesh.proxy.overload import REFRESH_S
 from mesh.proxy.sinks import Sinks

@@ -20,7 +20,8 @@ from mesh.proxy.tls import HandshakeError, connect_tls
 from mesh.proxy.tls_contexts import NoCertificate
 
 if TYPE_CHECKING:
-    from mesh.proxy.cluster import Host, RuntimeCluster
+    from mesh.proxy.cluster import RuntimeCluster
+    from mesh.proxy.host import Host
 
 P = TypeVar("P", bound=asyncio.Protocol)
 

@@ -131,7 +131,7 @@ class Exchange(ExchangeState):
         cluster = self.cluster
         assert cluster is not None
         again = self._attempts
-        tried = again.tried if again is not None else ()
+        tried = again.tried if again is not None else None
         host = cluster.pick(self.downstream.info.original_dst, tried, self.hash_key)
         if host is None:
             cluster.stats.no_healthy.value += 1

@@ -13,8 +13,9 @@ from mesh.model.peer import UNKNOWN_PEER, Peer
 
 if TYPE_CHECKING:
     from mesh.proxy.attempts import Attempts
-    from mesh.proxy.cluster import Host, RuntimeCluster
+    from mesh.proxy.cluster import RuntimeCluster
     from mesh.proxy.ends import Downstream, Upstream
+    from mesh.proxy.host import Host
     from mesh.proxy.pool import Pool
     from mesh.proxy.request_body import RequestBody
     from mesh.proxy.route import CompiledRoute, Destination

@@ -31,9 +31,12 @@ K = TypeVar("K", bound=Keyed)
 Table = Callable[[int, int], K]  # (key, attempt): attempt 1 and later give others than attempt 0
 
 
-def ring(hosts: Sequence[K], minimum_size: int = 0) -> Table[K]:
-    """The least heavy endpoint gets a whole number of places, the others in proportion."""
-    shares = _shares(hosts)
+def ring(hosts: Sequence[K], minimum_size: int = 0, shares: Sequence[float] = ()) -> Table[K]:
+    """The least heavy endpoint gets a whole number of places, the others in proportion.
+
+    ``shares`` are of the whole ring, where they are not those of the weights.
+    """
+    shares = shares or _shares(hosts)
     least = min(shares)
     scale = min(ceil(least * (minimum_size or RING_SIZE)) / least, float(MAX_RING_SIZE))
     places: list[tuple[int, int]] = []
@@ -56,7 +59,7 @@ def ring(hosts: Sequence[K], minimum_size: int = 0) -> Table[K]:
     return find
 
 
-def maglev(hosts: Sequence[K], size: int = 0) -> Table[K]:
+def maglev(hosts: Sequence[K], size: int = 0, shares: Sequence[float] = ()) -> Table[K]:
     """Made when the first key is looked up: a table takes a tenth of a second.
 
     The endpoints' turns come in the order of their addresses, whatever order they were told in.
@@ -66,7 +69,8 @@ def maglev(hosts: Sequence[K], size: int = 0) -> Table[K]:
 
     def find(key: int, attempt: int) -> K:
         if not table:
-            table.extend(_fill(sorted(hosts, key=lambda host: host.text), size))
+            in_order = sorted(zip(hosts, shares or _shares(hosts), strict=True), key=_address)
+            table.extend(_fill([host for host, _ in in_order], [share for _, share in in_order], size))
         if attempt:
             key ^= _64_BITS - attempt + 1
         return table[key % size]
@@ -74,11 +78,14 @@ def maglev(hosts: Sequence[K], size: int = 0) -> Table[K]:
     return find
 
 
-def _fill(hosts: Sequence[K], size: int) -> list[K]:
+def _address(shared: tuple[Keyed, float]) -> str:
+    return shared[0].text
+
+
+def _fill(hosts: Sequence[K], shares: Sequence[float], size: int) -> list[K]:
     """Listing 1 of the Maglev paper, with weights: an endpoint of half the greatest weight is served every
     second turn."""
     table: list[K | None] = [None] * size
-    shares = _shares(hosts)
     greatest = max(shares)
     offsets = [xxh64_intdigest(host.text.encode()) % size for host in hosts]
     skips = [xxh64_intdigest(host.text.encode(), 1) % (size - 1) + 1 for host in hosts]
@@ -105,4 +112,7 @@ def _shares(hosts: Sequence[K]) -> list[float]:
     return [host.weight / total for host in hosts]
 
 
-TABLES: dict[str, Callable[[Sequence[K], int], Table[K]]] = {"RING_HASH": ring, "MAGLEV": maglev}
+TABLES: dict[str, Callable[[Sequence[K], int, Sequence[float]], Table[K]]] = {
+    "RING_HASH": ring,
+    "MAGLEV": maglev,
+}

@@ -16,7 +16,8 @@ from mesh.proxy.pool import Pool, Waiter
 from mesh.proxy.upstream_stream import UpstreamStream
 
 if TYPE_CHECKING:
-    from mesh.proxy.cluster import Host, RuntimeCluster
+    from mesh.proxy.cluster import RuntimeCluster
+    from mesh.proxy.host import Host
 
 
 class Http2Pool(Pool):

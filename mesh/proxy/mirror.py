@@ -17,9 +17,10 @@ from mesh.proxy.failure import Failure
 from mesh.proxy.request_body import RequestBody
 
 if TYPE_CHECKING:
-    from mesh.proxy.cluster import Host, RuntimeCluster
+    from mesh.proxy.cluster import RuntimeCluster
     from mesh.proxy.ends import Upstream
     from mesh.proxy.exchange import Exchange
+    from mesh.proxy.host import Host
     from mesh.proxy.timers import Timer
 
 # What a copy may have waiting to be sent; beyond that its cluster is too slow to be worth the memory.

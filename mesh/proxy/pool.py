@@ -19,8 +19,9 @@ from mesh.proxy.failure import Failure, connection_failure
 from mesh.proxy.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
-    from mesh.proxy.cluster import Host, RuntimeCluster
+    from mesh.proxy.cluster import RuntimeCluster
     from mesh.proxy.ends import Upstream
+    from mesh.proxy.host import Host
 
 
 class Waiter(Protocol):

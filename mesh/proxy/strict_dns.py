@@ -37,7 +37,11 @@ class StrictDns:
         prefix = f"cluster.{assignment.cluster_name}.update_"
         self._attempts = worker.stats.counter(prefix + "attempt")
         self._failures = worker.stats.counter(prefix + "failure")
-        self._task = worker.spawn(self._refresh(), f"DNS {assignment.cluster_name}") if self._names else None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self._names:
+            self._task = self._worker.spawn(self._refresh(), f"DNS {self._assignment.cluster_name}")
 
     def stop(self) -> None:
         if self._task is not None:

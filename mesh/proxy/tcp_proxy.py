@@ -20,7 +20,8 @@ from mesh.proxy.worker import Worker
 
 if TYPE_CHECKING:
     from mesh.proxy.chain import RuntimeChain
-    from mesh.proxy.cluster import Host, RuntimeCluster
+    from mesh.proxy.cluster import RuntimeCluster
+    from mesh.proxy.host import Host
 
 
 class TcpHandler:

@@ -17,9 +17,10 @@ from mesh.proxy.request_body import TunnelBody
 from mesh.proxy.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
-    from mesh.proxy.cluster import Host, RuntimeCluster
+    from mesh.proxy.cluster import RuntimeCluster
     from mesh.proxy.ends import Upstream
     from mesh.proxy.exchange import Exchange
+    from mesh.proxy.host import Host
     from mesh.proxy.pool import Waiter
 
 

@@ -6,6 +6,7 @@ reachability        rules that no request can reach
 virtual_service     VirtualService
 annotations         those of our own
 destination_rule    DestinationRule
+locality            ... its localityLbSetting
 peer_authentication PeerAuthentication
 service             Service
 service_entry       ServiceEntry

@@ -18,6 +18,7 @@ from mesh.galley.api.traffic_policy import (
 )
 from mesh.galley.checks.annotations import check_annotations
 from mesh.galley.checks.common import Problems, check_dns_label, check_host, check_labels
+from mesh.galley.checks.locality import check_locality
 from mesh.galley.fault import Loc, Problem, quoted
 
 MAX_MAGLEV_TABLE_SIZE = 5000011
@@ -44,11 +45,13 @@ def check_destination_rule(rule: DestinationRule) -> Problems:
             yield Problem((*at, "name"), f"the subset {quoted(subset.name)} stands twice")
         yield from check_labels(subset.labels, (*at, "labels"))
         if subset.traffic_policy is not None:
-            yield from _check_policy(subset.traffic_policy, (*at, "trafficPolicy"))
+            whole = spec.traffic_policy
+            inherits = whole is not None and whole.outlier_detection is not None
+            yield from _check_policy(subset.traffic_policy, (*at, "trafficPolicy"), inherits)
 
 
-def _check_policy(policy: TrafficPolicy, loc: Loc) -> Problems:
-    yield from _check_settings(policy, loc)
+def _check_policy(policy: TrafficPolicy, loc: Loc, inherits_outliers: bool = False) -> Problems:
+    yield from _check_settings(policy, loc, inherits_outliers)
     seen: dict[int, int] = {}
     for index, settings in enumerate(policy.port_level_settings):
         at = (*loc, "portLevelSettings", index)
@@ -59,7 +62,9 @@ def _check_policy(policy: TrafficPolicy, loc: Loc) -> Problems:
             yield Problem((*at, "port", "number"), message)
 
 
-def _check_settings(policy: TrafficPolicy | PortTrafficPolicy, loc: Loc) -> Problems:
+def _check_settings(
+    policy: TrafficPolicy | PortTrafficPolicy, loc: Loc, inherits_outliers: bool = False
+) -> Problems:
     if policy.tls is not None:
         yield from _check_tls(policy.tls, (*loc, "tls"))
     pool = policy.connection_pool
@@ -67,6 +72,11 @@ def _check_settings(policy: TrafficPolicy | PortTrafficPolicy, loc: Loc) -> Prob
         yield Problem((*loc, "connectionPool"), "expected tcp, http or both, got none")
     if policy.load_balancer is not None:
         yield from _check_balancer(policy.load_balancer, (*loc, "loadBalancer"))
+        setting = policy.load_balancer.locality_lb_setting
+        if setting is not None:
+            at: Loc = (*loc, "loadBalancer", "localityLbSetting")
+            outliers = policy.outlier_detection is not None or inherits_outliers
+            yield from check_locality(setting, at, finds_outliers=outliers)
     if policy.outlier_detection is not None:
         yield from _check_outlier(policy.outlier_detection, (*loc, "outlierDetection"))
 
@@ -114,6 +124,10 @@ def _check_balancer(balancer: LoadBalancer, loc: Loc) -> Problems:
         message = f"expected more than 0, got {warmup.aggression:g}"
         yield Problem((*loc, "warmup", "aggression"), message)
     hashing = balancer.consistent_hash
+    for name, said in (("warmup", warmup), ("warmupDurationSecs", balancer.warmup_duration_secs)):
+        if said is not None and (hashing is not None or balancer.simple in ("RANDOM", "PASSTHROUGH")):
+            message = "means something with ROUND_ROBIN and LEAST_REQUEST only, as in Istio"
+            yield Problem((*loc, name), message, "warning")
     if hashing is None:
         return
     at = (*loc, "consistentHash")

@@ -23,6 +23,7 @@ from mesh.model.cluster import (
 )
 from mesh.model.outlier import OutlierDetection
 from mesh.pilot.translate.destination_rule import Policy
+from mesh.pilot.translate.locality import setting_of
 
 _LB_POLICIES: dict[str, LbPolicy] = {
     "ROUND_ROBIN": "ROUND_ROBIN",
@@ -35,6 +36,8 @@ _RING_SIZE = 1024  # Istio's default, and Envoy's
 def apply_policy(cluster: Cluster, policy: Policy) -> Cluster:
     """The cluster as the policy wants it; its TLS is not decided here."""
     changes = _balancing(policy) | _pool(policy)
+    if changes["lb_policy"] != "CLUSTER_PROVIDED":
+        changes["locality_weighted"] = setting_of(policy) is not None
     outlier = policy.outlier_detection
     if outlier is not None:
         rules, options = _outlier_detection(outlier), policy.outlier_options

@@ -15,8 +15,9 @@ from mesh.model.tls import UpstreamTls
 from mesh.pilot.services import Service, is_auto, is_http, is_http2
 from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import MergedRule, Policy, policy_for, rule_for
-from mesh.pilot.translate.entry_cluster import as_reached_by, of_entry
+from mesh.pilot.translate.entry_cluster import as_reached_by, listed, of_entry
 from mesh.pilot.translate.inbound import InboundPort, inbound_ports
+from mesh.pilot.translate.locality import by_locality, is_relative
 from mesh.pilot.world import World
 
 # TLS with certificates of the user's own: galley says that it is not served; auto mTLS stays in force
@@ -36,7 +37,8 @@ class OutboundCluster:
 
 def clusters(world: World, node: Node) -> tuple[Cluster, ...]:
     """Every cluster of one proxy, sorted by name."""
-    found = [as_reached_by(node, outbound.cluster) for outbound in outbound_clusters(world, node.namespace)]
+    outbound = outbound_clusters(world, node.namespace)
+    found = [as_reached_by(node, _as_seen_from(node, one)) for one in outbound]
     found += [_inbound(node, port) for port in inbound_ports(world, node)]
     found += _special(node)
     return tuple(sorted(found, key=lambda cluster: cluster.name))
@@ -74,6 +76,16 @@ def _outbound(
     )
     made = with_protocol(apply_policy(cluster, policy), port, policy)
     return made if service.entry is None else of_entry(made, service, port, subset)
+
+
+def _as_seen_from(node: Node, outbound: OutboundCluster) -> Cluster:
+    """Endpoints that come with the cluster, in the places where that proxy sees them (the others: EDS)."""
+    cluster = outbound.cluster
+    if cluster.discovery != "STRICT_DNS" or not is_relative(outbound.policy):
+        return cluster
+    found = listed(outbound.service, outbound.port, outbound.subset)
+    groups = by_locality(node, outbound.policy, found)
+    return replace(cluster, load_assignment=ClusterLoadAssignment(cluster.name, groups))
 
 
 def with_protocol(cluster: Cluster, port: ServicePort, policy: Policy) -> Cluster:

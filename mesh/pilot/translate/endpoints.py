@@ -8,8 +8,8 @@ from mesh.model.endpoint import ClusterLoadAssignment, Endpoint
 from mesh.model.node import Node
 from mesh.pilot.registry import proxy_name
 from mesh.pilot.translate.clusters import OutboundCluster, outbound_clusters
-from mesh.pilot.translate.entry_cluster import localities
-from mesh.pilot.translate.locality import by_locality, is_prioritized
+from mesh.pilot.translate.entry_cluster import listed
+from mesh.pilot.translate.locality import Placed, by_locality, is_relative, locality_of
 from mesh.pilot.translate.peer_authentication import mtls_mode
 from mesh.pilot.world import World
 
@@ -22,20 +22,20 @@ def endpoints(world: World, node: Node) -> tuple[ClusterLoadAssignment, ...]:
 def _viewpoint(world: World, node: Node) -> tuple[Hashable, ...]:
     """All of a node that its endpoints depend on: its labels only where some rule tells near from far."""
     namespace = node.namespace
-    prioritized = world.shared(
-        ("prioritized", namespace),
-        lambda: any(is_prioritized(outbound.policy) for outbound in outbound_clusters(world, namespace)),
+    relative = world.shared(
+        ("relative", namespace),
+        lambda: any(is_relative(outbound.policy) for outbound in outbound_clusters(world, namespace)),
     )
-    return (namespace, *sorted(node.labels.items())) if prioritized else (namespace,)
+    return (namespace, *sorted(node.labels.items())) if relative else (namespace,)
 
 
 def _assignments(world: World, client: Node) -> Iterator[ClusterLoadAssignment]:
     for outbound in outbound_clusters(world, client.namespace):
         if outbound.cluster.discovery == "EDS":
-            found = [(node, _endpoint(world, node, port)) for node, port in _answering(outbound)]
+            found = [_placed(world, node, port) for node, port in _answering(outbound)]
+            found += listed(outbound.service, outbound.port, outbound.subset)
             groups = by_locality(client, outbound.policy, found)
-            listed = localities(outbound.service, outbound.port, outbound.subset)
-            yield ClusterLoadAssignment(outbound.cluster.name, (*groups, *listed))
+            yield ClusterLoadAssignment(outbound.cluster.name, groups)
 
 
 def _answering(outbound: OutboundCluster) -> Iterator[tuple[Node, int]]:
@@ -47,11 +47,12 @@ def _answering(outbound: OutboundCluster) -> Iterator[tuple[Node, int]]:
             yield instance.node, target
 
 
-def _endpoint(world: World, node: Node, port: int) -> Endpoint:
+def _placed(world: World, node: Node, port: int) -> Placed:
     """The same for every cluster it is in. ``mtls``: auto mTLS may speak it to this workload."""
 
-    def make() -> Endpoint:
+    def make() -> Placed:
         mode = mtls_mode(world.config.peer_authentications, node, port)
-        return Endpoint(node.address, port, mode != "DISABLE", node.peer().to_text())
+        endpoint = Endpoint(node.address, port, mode != "DISABLE", node.peer().to_text())
+        return Placed(endpoint, locality_of(node.labels), node.labels)
 
     return world.shared(("endpoint", proxy_name(node), port), make)

@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from mesh.galley.api.destination_rule import Subset
 from mesh.model.cluster import Cluster
-from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Locality, LocalityEndpoints
+from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
 from mesh.model.names import parse_cluster
 from mesh.model.node import Node, ServicePort
 from mesh.pilot.services import EntryEndpoint, Service
+from mesh.pilot.translate.locality import Placed, grouped
 
 
 def of_entry(cluster: Cluster, service: Service, port: ServicePort, subset: Subset | None) -> Cluster:
@@ -27,10 +28,12 @@ def of_entry(cluster: Cluster, service: Service, port: ServicePort, subset: Subs
     if cluster.discovery == "ORIGINAL_DST":  # a rule's PASSTHROUGH
         return cluster
     if service.entry.resolution == "DNS":
-        assignment = ClusterLoadAssignment(cluster.name, localities(service, port, subset))
+        assignment = ClusterLoadAssignment(cluster.name, grouped(listed(service, port, subset)))
         return replace(cluster, discovery="STRICT_DNS", load_assignment=assignment)
     if service.entry.resolution == "NONE" and not service.instances:
-        return replace(cluster, discovery="ORIGINAL_DST", lb_policy="CLUSTER_PROVIDED")
+        return replace(
+            cluster, discovery="ORIGINAL_DST", lb_policy="CLUSTER_PROVIDED", locality_weighted=False
+        )
     return cluster
 
 
@@ -51,19 +54,14 @@ def as_reached_by(node: Node, cluster: Cluster) -> Cluster:
     )
 
 
-def localities(service: Service, port: ServicePort, subset: Subset | None) -> tuple[LocalityEndpoints, ...]:
-    """The endpoints an entry lists for that port and subset, by locality; none for other services."""
+def listed(service: Service, port: ServicePort, subset: Subset | None) -> Iterator[Placed]:
+    """The endpoints an entry lists for that port and subset; none for other services."""
     if service.entry is None:
-        return ()
-    groups: dict[Locality, list[Endpoint]] = {}
-    for listed in _of_subset(service.entry.endpoints, subset):
-        target = next((target for number, target in listed.targets if number == port.number), port.number)
-        endpoint = Endpoint(listed.address, target, listed.mtls, weight=listed.weight)
-        groups.setdefault(listed.locality, []).append(endpoint)
-    return tuple(
-        LocalityEndpoints(tuple(found), locality, sum(one.weight for one in found))
-        for locality, found in groups.items()
-    )
+        return
+    for one in _of_subset(service.entry.endpoints, subset):
+        target = next((target for number, target in one.targets if number == port.number), port.number)
+        endpoint = Endpoint(one.address, target, one.mtls, weight=one.weight)
+        yield Placed(endpoint, one.locality, dict(one.labels))
 
 
 def _of_subset(endpoints: tuple[EntryEndpoint, ...], subset: Subset | None) -> Iterator[EntryEndpoint]:

@@ -16,6 +16,8 @@ DEFAULT_RETRY_ON = (
 # (Istio since 1.24, EXCLUDE_UNSAFE_503_FROM_DEFAULT_RETRY)
 DEFAULT_RETRY = RetryPolicy(2, DEFAULT_RETRY_ON)
 
+_ATTEMPTS_A_LEVEL = 2  # then others are tried, with retryRemoteLocalities (Istio's update_frequency)
+
 
 def retry_policy(retries: HttpRetry | None, non_idempotent: bool = False) -> RetryPolicy | None:
     """The rule's policy; None is "no retries", which ``attempts: 0`` asks for.
@@ -35,6 +37,7 @@ def retry_policy(retries: HttpRetry | None, non_idempotent: bool = False) -> Ret
         (*words, NON_IDEMPOTENT) if non_idempotent else words,
         per_try_timeout_s=retries.per_try_timeout,
         retriable_status_codes=codes,
+        previous_priorities=_ATTEMPTS_A_LEVEL if retries.retry_remote_localities else 0,
         avoid_previous_hosts=retries.retry_ignore_previous_hosts is not False,
         base_interval_s=base_s,
         max_interval_s=10 * base_s,  # Envoy's own rule where only the base is given

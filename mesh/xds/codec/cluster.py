@@ -62,6 +62,8 @@ def encode_cluster(cluster: Cluster) -> Any:
         common_lb_config={"healthy_panic_threshold": {"value": cluster.panic_threshold}},
         metadata=metadata({ISTIO_METADATA: _origin(cluster)}),
     )
+    if cluster.locality_weighted:
+        message.common_lb_config.locality_weighted_lb_config.SetInParent()
     if cluster.discovery == "EDS":
         message.eds_cluster_config.eds_config.CopyFrom(ads_source())
     if cluster.discovery == "STRICT_DNS":
@@ -109,6 +111,7 @@ def decode_cluster(message: Any) -> Cluster:
         if message.HasField("outlier_detection")
         else None,
         panic_threshold=int(message.common_lb_config.healthy_panic_threshold.value),
+        locality_weighted=message.common_lb_config.HasField("locality_weighted_lb_config"),
         host=host,
         namespace=namespace,
         config=metadata_text(message, ISTIO_METADATA, "config"),

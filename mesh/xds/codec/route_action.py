@@ -7,6 +7,7 @@ from typing import Any, Final
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
+from envoy.extensions.retry.priority.previous_priorities.v3 import previous_priorities_config_pb2
 
 from mesh.model.route import (
     DirectResponse,
@@ -19,10 +20,12 @@ from mesh.model.route import (
 )
 from mesh.xds.codec.hash_policy import decode_hash_policy, encode_hash_policy
 from mesh.xds.codec.header_mutation import decode_mutations, encode_mutations
-from mesh.xds.codec.wire import duration, fraction, pack, percentage, seconds
+from mesh.xds.codec.wire import duration, fraction, pack, percentage, seconds, unpack
 from mesh.xds.errors import Rejected
 
 _PREVIOUS_HOSTS: Final = "envoy.retry_host_predicates.previous_hosts"
+_PREVIOUS_PRIORITIES: Final = "envoy.retry_priorities.previous_priorities"
+_Priorities: Final = previous_priorities_config_pb2.PreviousPrioritiesConfig
 _CONNECT: Final = "CONNECT"
 _REDIRECT_CODE: Final = {
     301: route_components_pb2.RedirectAction.MOVED_PERMANENTLY,
@@ -136,6 +139,10 @@ def _encode_retry(retry: RetryPolicy) -> Any:
     if retry.avoid_previous_hosts:
         predicate = pack(previous_hosts_pb2.PreviousHostsPredicate())
         message.retry_host_predicate.add(name=_PREVIOUS_HOSTS, typed_config=predicate)
+    if retry.previous_priorities:
+        message.retry_priority.name = _PREVIOUS_PRIORITIES
+        every = _Priorities(update_frequency=retry.previous_priorities)
+        message.retry_priority.typed_config.CopyFrom(pack(every))
     return message
 
 
@@ -151,7 +158,14 @@ def _decode_retry(message: Any) -> RetryPolicy:
         base_interval_s=seconds(message.retry_back_off.base_interval),
         max_interval_s=seconds(message.retry_back_off.max_interval),
         retriable_headers=tuple(header.name for header in message.retriable_headers),
+        previous_priorities=_decode_previous_priorities(message),
     )
+
+
+def _decode_previous_priorities(message: Any) -> int:
+    if not message.HasField("retry_priority"):
+        return 0
+    return int(unpack(message.retry_priority.typed_config, _Priorities).update_frequency)
 
 
 def encode_redirect(action: Redirect) -> Any:

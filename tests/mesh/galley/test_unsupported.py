@@ -27,12 +27,12 @@ spec:
   http:
   - route:
     - destination: {host: a}
-    retries: {retryRemoteLocalities: true}
+    match: [{statPrefix: x}]
     fault: {abort: {http2Error: REFUSED_STREAM}}
 """
     [candidate] = parse(text, "a.yaml").candidates.values()
     assert [(w.line, w.severity, w.message) for w in candidate.warnings] == [
-        (9, "warning", "not supported yet: spec.http[0].retries.retryRemoteLocalities"),
+        (9, "warning", "not supported yet: spec.http[0].match[0].statPrefix"),
         (10, "warning", "not supported yet: spec.http[0].fault.abort.http2Error"),
     ]
 

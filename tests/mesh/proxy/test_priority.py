@@ -7,7 +7,7 @@ import pytest
 
 from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
-from mesh.proxy.priority import priority_loads, spread, spread_keys
+from mesh.proxy.priority import Level, Load, distribute, level_loads, spread, spread_keys
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,37 @@ from mesh.proxy.priority import priority_loads, spread, spread_keys
     ],
 )
 def test_loads_as_envoys_documentation_has_them(levels, loads):
-    assert priority_loads(levels) == loads
+    found = level_loads([Level(healthy, total) for healthy, total in levels], 0)
+    assert found == [Load(percent) for percent in loads]
+
+
+def in_panic(threshold, *levels):
+    found = level_loads([Level(healthy, total) for healthy, total in levels], threshold)
+    return [(load.percent, load.panic) for load in found]
+
+
+def test_panic_is_for_levels_below_the_threshold_while_all_do_not_make_100_percent():
+    """Envoy's documentation, "Panic threshold" with several priorities, and its corner cases."""
+    assert in_panic(50, (25, 100), (100, 100)) == [(35, False), (65, False)]
+    assert in_panic(50, (25, 100), (25, 100)) == [(50, True), (50, True)]
+    assert in_panic(50, (0, 100), (0, 100)) == [(50, True), (50, True)]
+    assert in_panic(50, (0, 300), (0, 100)) == [(75, True), (25, True)]
+    assert in_panic(40, (1, 4), (2, 5)) == [(39, True), (61, False)]
+    assert in_panic(0, (0, 4), (0, 4)) == [(0, False), (0, False)]
+    assert in_panic(50) == []
+    assert in_panic(50, (0, 0)) == [(0, True)]
+    assert in_panic(50, (0, 1), (0, 2)) == [(34, True), (66, True)], "what rounding leaves is the first's"
+
+
+def test_the_excluded_are_not_counted_as_sick():
+    assert level_loads([Level(1, 10, 9), Level(1, 1)], 50) == [Load(100), Load(0)]
+    assert level_loads([Level(0, 3, 3), Level(1, 1)], 50) == [Load(0), Load(100)]
+
+
+def test_rounding_leaves_nothing_over():
+    for health in ([33, 33, 33], [1, 1, 1], [0, 7, 0]):
+        assert sum(distribute(health)) == 100
+    assert distribute([0, 0]) == [0, 0]
 
 
 def test_the_draw_follows_the_loads():

@@ -36,13 +36,13 @@ async def test_a_new_endpoint_gets_less_at_first_and_its_share_in_the_end(proxy,
     know(old.port)
     cluster = proxy.worker.clusters["c"]
     for host in cluster.hosts.values():
-        host.added_at -= 100  # it has been there for long
+        host.warms_since -= 100  # it has been there for long
     know(old.port, new.port)
     for _ in range(110):
         assert (await client.get())[0] == 200
     assert 8 <= len(new.requests) <= 12, "a tenth of the other's"
     for host in cluster.hosts.values():
-        host.added_at -= 100
+        host.warms_since -= 100
     cluster._balance()
     assert cluster._warming is None
     before = len(new.requests)

@@ -48,6 +48,7 @@ async def test_every_address_is_an_endpoint_and_changes_are_followed(proxy, monk
     monkeypatch.setattr(proxy.worker, "loop", _with(proxy.worker.loop, zone))
     taken = []
     dns = StrictDns(assignment("a", "10.9.9.9"), proxy.worker, lambda found: taken.append(addresses(found)))
+    dns.start()
     await proxy.until(lambda: taken[-1] == ["10.0.0.1", "10.0.0.2", "10.9.9.9"])
     assert taken[0] == ["10.9.9.9"]
     zone.names["a"] = ["10.0.0.3"]
@@ -61,6 +62,7 @@ async def test_a_failure_keeps_what_was_found(proxy, monkeypatch):
     monkeypatch.setattr(proxy.worker, "loop", _with(proxy.worker.loop, zone))
     taken = []
     dns = StrictDns(assignment("a"), proxy.worker, lambda found: taken.append(addresses(found)))
+    dns.start()
     await proxy.until(lambda: taken[-1] == ["10.0.0.1"])
     zone.names.clear()
     await proxy.until(lambda: proxy.worker.stats.counter("cluster.dns.update_failure").value > 2)

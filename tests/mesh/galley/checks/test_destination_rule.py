@@ -149,3 +149,16 @@ def test_consecutive_errors_are_said_to_mean_nothing():
     [(path, said)] = remarks_on("success-rate", "{outlierDetection: {consecutiveErrors: 3}}")
     assert path == "spec.trafficPolicy.outlierDetection.consecutiveErrors"
     assert said.startswith("means nothing any more, as in Istio")
+
+
+@pytest.mark.parametrize(
+    "balancer",
+    [
+        "{simple: RANDOM, warmup: {duration: 1s}}",
+        "{consistentHash: {useSourceIp: true}, warmup: {duration: 1s}}",
+    ],
+)
+def test_a_warmup_that_no_balancer_heeds_is_named(balancer: str):
+    [(path, said)] = remarks_on("success-rate", f"{{outlierDetection: {{}}, loadBalancer: {balancer}}}")
+    assert path == "spec.trafficPolicy.loadBalancer.warmup"
+    assert said.startswith("means something with ROUND_ROBIN and LEAST_REQUEST only")

@@ -82,7 +82,7 @@ def test_listed_endpoints_have_their_ports_localities_and_subsets(world: MakeWor
         for group in groups
         for one in group.endpoints
     ]
-    assert found == [("127.0.0.2", 8080, 3, "eu"), ("127.0.0.3", 80, 1, "")]
+    assert found == [("127.0.0.3", 80, 1, ""), ("127.0.0.2", 8080, 3, "eu")]
     (group,) = sent["outbound|80|v2|static.example.com"].localities
     assert [one.address for one in group.endpoints] == ["127.0.0.3"]
 

@@ -37,3 +37,8 @@ def test_previous_hosts_are_avoided_unless_told_otherwise():
 @pytest.mark.parametrize(("asked", "expected"), [(False, ("5xx",)), (True, ("5xx", NON_IDEMPOTENT))])
 def test_methods_that_are_not_idempotent_take_the_annotation(asked: bool, expected: tuple[str, ...]):
     assert policy(asked, retryOn="5xx").retry_on == expected
+
+
+def test_remote_localities_are_tried_after_two_attempts():
+    assert policy().previous_priorities == 0
+    assert policy(retryRemoteLocalities=True).previous_priorities == 2

@@ -23,6 +23,7 @@ CLUSTERS = (
             failure_percentage=FailurePercentage(50, 2, 10, 100, 25),
         ),
     ),
+    Cluster("localities", "EDS", locality_weighted=True, panic_threshold=50),
     Cluster("pool", "EDS", circuit_breaker=CircuitBreaker(1, 2, 3, 4), max_connection_duration_s=60.0),
     Cluster("slow", "EDS", "LEAST_REQUEST", SlowStart(30.0)),
     Cluster("slow-in-turn", "EDS", "ROUND_ROBIN", SlowStart(30.0, 0.0, 2.0)),

@@ -164,6 +164,7 @@ cluster = st.builds(
         )
     ),
     panic_threshold=st.integers(0, 100),
+    locality_weighted=st.booleans(),
     host=text,
     namespace=text,
     config=text,
@@ -192,6 +193,7 @@ retry = st.builds(
     positive,
     positive,
     several(word),
+    st.integers(0, 99),
 )
 forward = st.builds(
     Forward,

@@ -59,6 +59,7 @@ ROUTES = {
                 base_interval_s=0.1,
                 max_interval_s=1.0,
                 retriable_headers=("x-again",),
+                previous_priorities=2,
             ),
         ),
     ),
