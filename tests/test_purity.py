@@ -27,6 +27,8 @@ PURE = (
     "mesh/proxy/load_balancer.py",
     "mesh/proxy/tried.py",
     "mesh/proxy/outlier.py",
+    "mesh/proxy/health_check/state.py",
+    "mesh/proxy/health_check/verdict.py",
     "mesh/proxy/success_rate.py",
     "mesh/proxy/hash_policy.py",
     "mesh/proxy/slow_start.py",

@@ -14,6 +14,7 @@ no I/O and no behaviour beyond parsing and formatting their own text forms.
     substitution  header values that are made for each request
     cluster     clusters and their traffic policy
     outlier     outlier detection of a cluster
+    health_check  active health checks of a cluster
     grpc_status gRPC's status codes
     endpoint    cluster load assignments
     tls         transport contexts and secrets

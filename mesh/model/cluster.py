@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mesh.model.endpoint import ClusterLoadAssignment
+from mesh.model.health_check import HealthCheck
 from mesh.model.outlier import OutlierDetection
 from mesh.model.tls import UpstreamTls
 
@@ -78,6 +79,8 @@ class Cluster:
     max_connection_duration_s: float = 0.0  # 0 = unlimited
     tcp_keepalive: TcpKeepalive | None = None
     outlier_detection: OutlierDetection | None = None
+    health_check: HealthCheck | None = None
+    ignore_health_on_host_removal: bool = False  # who is gone from EDS goes, even if its checks pass
     panic_threshold: int = 0
     locality_weighted: bool = False  # localities share by their weights, as far as they are healthy
     http2: bool = False  # its endpoints are spoken to in HTTP/2

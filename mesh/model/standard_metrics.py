@@ -90,8 +90,22 @@ BUCKETS = (
 MAX_VALUE = 256
 OVERFLOW = "overflow"
 
+HEALTH_CHECKER = "Envoy/HC"  # the user agent of active health checks
+
 _SPECIAL_CLUSTERS = {BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER}
 _SPECIAL_ROUTES = {"block_all": BLACK_HOLE_CLUSTER, "allow_any": PASSTHROUGH_CLUSTER}
+
+
+def is_health_check(entry: AccessLogEntry) -> bool:
+    """Not to be counted: a check of the caller's sidecar, which the callee's let through to the application.
+
+    It is believed only from a caller that has shown a certificate of the mesh.
+    """
+    return (
+        entry.user_agent == HEALTH_CHECKER
+        and entry.reporter == "destination"
+        and bool(entry.source_principal)
+    )
 
 
 def http_labels(entry: AccessLogEntry, node: Node) -> tuple[str, ...]:

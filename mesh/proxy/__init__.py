@@ -43,6 +43,8 @@
     tried            ... and what it avoids (pure)
     cluster          endpoints, load balancer, breaker of a cluster
     host             one of its endpoints
+    health_watch     which of them are well
+    health_check/    ... asked whether it is well
     strict_dns       ... of endpoints given by name
     cluster_stats    a cluster's counters
     load_balancer    which level, locality, endpoint (pure)

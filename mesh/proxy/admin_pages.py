@@ -20,7 +20,6 @@ Json = dict[str, Any]
 
 _COUNTED = ("cx_connect_fail", "cx_total", "rq_error", "rq_success", "rq_timeout", "rq_total")
 _GAUGED = ("cx_active", "rq_active")
-_EDS_FLAGS = {"HEALTHY": "", "UNHEALTHY": "/failed_eds_health", "DRAINING": "/eds_status_draining"}
 _DAY_S = 86400
 
 
@@ -77,13 +76,39 @@ def _metric(endpoint: EndpointView, stat: str, kind: Json) -> Json:
 
 
 def _health_flags(endpoint: EndpointView) -> str:
-    flags = "/failed_outlier_check" if endpoint.is_ejected else ""
-    return flags + _EDS_FLAGS[endpoint.health] or "healthy"
+    """In the order of Envoy's ``HEALTH_FLAG_ENUM_VALUES``."""
+    failed, removal, excluded, timed_out = _active_flags(endpoint)
+    flags = {
+        "/failed_active_hc": failed,
+        "/failed_outlier_check": endpoint.is_ejected,
+        "/failed_eds_health": endpoint.health == "UNHEALTHY",
+        "/pending_dynamic_removal": removal,
+        "/excluded_via_immediate_hc_fail": excluded,
+        "/active_hc_timeout": timed_out,
+        "/eds_status_draining": endpoint.health == "DRAINING",
+    }
+    return "".join(flag for flag, is_set in flags.items() if is_set) or "healthy"
 
 
 def _health_status(endpoint: EndpointView) -> Json:
-    ejected: Json = {"failed_outlier_check": True} if endpoint.is_ejected else {}
-    return {**ejected, "eds_health_status": endpoint.health}
+    failed, removal, excluded, timed_out = _active_flags(endpoint)
+    flags = {
+        "failed_active_health_check": failed,
+        "failed_outlier_check": endpoint.is_ejected,
+        "pending_dynamic_removal": removal,
+        "excluded_via_immediate_hc_fail": excluded,
+        "active_hc_timeout": timed_out,
+    }
+    set_ones: Json = {name: True for name, is_set in flags.items() if is_set}
+    return {**set_ones, "eds_health_status": endpoint.health}
+
+
+def _active_flags(endpoint: EndpointView) -> tuple[bool, bool, bool, bool]:
+    """Failed, to be removed, excluded, timed out: as active health checks have it."""
+    active = endpoint.active
+    if active is None:
+        return False, False, False, False
+    return active.has_failed, endpoint.leaves, active.is_excluded, active.is_timed_out
 
 
 def _socket_address(address: str, port: int) -> Json:

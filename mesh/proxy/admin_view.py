@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from mesh.model.endpoint import Health, Locality
+from mesh.model.endpoint import Health as DiscoveredHealth
+from mesh.model.endpoint import Locality
 from mesh.model.node import Node
 from mesh.model.resources import Resources
 from mesh.model.tls import Secrets
+from mesh.proxy.health_check.state import Health
 
 if TYPE_CHECKING:
     from mesh.proxy.crew.tally import Tally
@@ -39,7 +41,7 @@ class EndpointView:
 
     address: str
     port: int
-    health: Health = "HEALTHY"
+    health: DiscoveredHealth = "HEALTHY"  # what discovery says
     weight: int = 1
     locality: Locality = field(default_factory=Locality)
     priority: int = 0
@@ -52,6 +54,8 @@ class EndpointView:
     rq_timeout: int = 0
     rq_total: int = 0
     is_ejected: bool = False  # by outlier detection
+    active: Health | None = None  # by active health checks, where there are any
+    leaves: bool = False  # it is gone from discovery, and stays while its checks pass
 
 
 @dataclass(frozen=True, slots=True)

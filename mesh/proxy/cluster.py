@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from mesh.model.cluster import Cluster, SlowStart
-from mesh.model.endpoint import ClusterLoadAssignment, Endpoint
+from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Locality
 from mesh.proxy.balance import BALANCERS, Balancer
 from mesh.proxy.breaker import Breaker, divided
 from mesh.proxy.cluster_stats import ClusterStats
 from mesh.proxy.hash_table import TABLES, Table
-from mesh.proxy.host import Address, Host
+from mesh.proxy.health_watch import HealthWatch
+from mesh.proxy.host import Address, Host, HostKey
 from mesh.proxy.load_balancer import Group, LoadBalancer, Policy
-from mesh.proxy.outlier import Detector, OutlierStats
 from mesh.proxy.slow_start import STEPS, is_warming, scaled_weight
 from mesh.proxy.strict_dns import StrictDns
 from mesh.proxy.timers import Timer
@@ -30,10 +30,13 @@ MAX_ORIGINAL_DESTINATIONS = 1024  # of an ORIGINAL_DST cluster; unused ones go w
 class RuntimeCluster:
     """Made anew when its model changes; its endpoints change in place."""
 
-    def __init__(self, model: Cluster, worker: Worker) -> None:
-        """Raises Rejected when the model asks for what is not there."""
-        if model.lb_policy not in {*BALANCERS, *TABLES} and model.discovery != "ORIGINAL_DST":
+    def __init__(self, model: Cluster, worker: Worker, before: RuntimeCluster | None = None) -> None:
+        """``before`` is the cluster in whose place it comes. Raises Rejected for what is not there."""
+        is_original = model.discovery == "ORIGINAL_DST"
+        if model.lb_policy not in {*BALANCERS, *TABLES} and not is_original:
             raise Rejected(f"cluster {model.name}: lb_policy {model.lb_policy} is not supported")
+        if model.health_check is not None and is_original:
+            raise Rejected(f"cluster {model.name}: health_checks: not supported with ORIGINAL_DST")
         self.model = model
         self.name = model.name
         self.worker = worker
@@ -41,12 +44,14 @@ class RuntimeCluster:
         self.breaker = Breaker(divided(model.circuit_breaker, worker.share), self.stats.rq_active)
         self.limits_connections = bool(model.max_requests_per_connection or model.max_connection_duration_s)
         self.allowed_peers = frozenset(model.tls.subject_alt_names) if model.tls else frozenset()
-        self.detector = self._make_detector()
-        self._checking: Timer | None = None
-        self.hosts: dict[tuple[str, int, bool], Host] = {}
+        self.hosts: dict[HostKey, Host] = {}
         self.names_peers = False  # every endpoint's metadata says which workload it is
+        self._watch = HealthWatch(
+            self, before.hosts if before is not None else {}, self._balance, self._health_changed
+        )
+        self._weights: dict[tuple[int, Locality], int] = {}
         self._groups: list[Group[Host]] = []
-        self._balancing = Policy(
+        self._policy = Policy(
             model.lb_policy, model.locality_weighted, model.panic_threshold, model.hash_table_size
         )
         self._balancer: LoadBalancer[Host] | None = None
@@ -54,6 +59,7 @@ class RuntimeCluster:
         self._table: Table[Host] | None = None  # ... instead, with consistent hashing
         self._dns: StrictDns | None = None
         self._warming: Timer | None = None
+        self._is_due = False  # endpoints are looked at again in this turn of the loop
         if model.load_assignment is not None:
             if model.discovery == "STRICT_DNS":
                 self._dns = StrictDns(model.load_assignment, worker, self.update)
@@ -64,12 +70,13 @@ class RuntimeCluster:
         """It is in force: begin with what goes on beside requests."""
         if self._dns is not None:
             self._dns.start()
-        if self.detector is not None and self.detector.counts_rates:
-            self._check_outliers_later()
+        self._watch.start()
 
     def uses_tls(self, endpoint: Endpoint) -> bool:
         """Auto mTLS asks the endpoint; otherwise the cluster decides."""
         return self.model.tls is not None and (endpoint.mtls or not self.model.tls_by_endpoint)
+
+    # what requests ask
 
     def pick(
         self, original_dst: Address | None = None, tried: Tried | None = None, key: int | None = None
@@ -109,40 +116,71 @@ class RuntimeCluster:
     def _key(self, key: int | None) -> int:
         return self.worker.rng.getrandbits(64) if key is None else key
 
+    # who there is
+
     def update(self, assignment: ClusterLoadAssignment) -> None:
         """Take new endpoints; those that are gone drain."""
         before, self.hosts = self.hosts, {}
-        self._groups = []
         for part in assignment.localities:
-            hosts: dict[Host, None] = {}
             for endpoint in part.endpoints:
                 key = (endpoint.address, endpoint.port, self.uses_tls(endpoint))
-                host = before.pop(key, None) or self.hosts.get(key) or Host(endpoint, self)
-                host.describe(endpoint)
-                host.locality, host.priority = part.locality, part.priority
+                host = before.pop(key, None) or self.hosts.get(key) or self._watch.watch(endpoint, self)
+                host.describe(endpoint, part.locality, part.priority)
                 self.hosts[key] = host
-                hosts[host] = None
-            self._groups.append(Group(part.priority, part.weight, list(hosts)))
-        for host in before.values():
-            self._remove(host)
+        for key, host in before.items():
+            if self._watch.stays(host):
+                host.leaves = True
+                self.hosts[key] = host
+            else:
+                self._remove(host)
+        if self.hosts:
+            self._watch.settled()
+        self._weights = {(part.priority, part.locality): part.weight for part in assignment.localities}
+        self._members_changed()
+
+    def _members_changed(self) -> None:
         self.stats.membership.value = len(self.hosts)
         self.names_peers = all(host.endpoint.workload for host in self.hosts.values())
+        groups: dict[tuple[int, Locality], Group[Host]] = {}
+        for host in self.hosts.values():
+            place = (host.priority, host.locality)
+            if place not in groups:
+                groups[place] = Group(host.priority, self._weights.get(place, 0), [])
+            groups[place].hosts.append(host)
+        self._groups = list(groups.values())
         self._balance()
 
     def _remove(self, host: Host) -> None:
         host.pool.drain()
-        if self.detector is not None and host.monitor is not None:
-            self.detector.forget(host.monitor)
+        self._watch.forget(host)
+
+    def _health_changed(self, host: Host) -> None:
+        """Checks have found so. Many of them may in one turn of the loop: they are taken together."""
+        if host.is_passing:
+            host.warms_since = self.worker.loop.time()
+        elif host.leaves:
+            del self.hosts[host.key]
+            self._remove(host)
+        if not self._is_due:
+            self._is_due = True
+            self.worker.loop.call_soon(self._look_again)
+
+    def _look_again(self) -> None:
+        self._is_due = False
+        self._members_changed()
+
+    # who takes requests
 
     def _balance(self) -> None:
         """Somebody came, went, or changed his health."""
-        healthy = [host for host in self.hosts.values() if host.is_healthy]
-        self.stats.membership_healthy.value = len(healthy)
+        hosts, stats = self.hosts.values(), self.stats
+        stats.membership_healthy.value = sum(host.is_healthy for host in hosts)
+        stats.membership_excluded.value = sum(host.is_excluded for host in hosts)
         if self.model.discovery == "ORIGINAL_DST":
             return
         if self.model.slow_start is not None:
             self._warm_up(self.model.slow_start)
-        balancer = LoadBalancer(self._groups, self._balancing, self.worker.rng, self._in_panic)
+        balancer = LoadBalancer(self._groups, self._policy, self.worker.rng, self._in_panic)
         self._balancer, self._next, self._table = balancer, balancer.next, balancer.find
 
     def _in_panic(self) -> None:
@@ -161,46 +199,24 @@ class RuntimeCluster:
         if warming:
             self._warming = self.worker.timers.after(slow_start.window_s / STEPS, self._balance)
 
+    # its end, and that of its connections
+
     def drain(self) -> None:
         """The cluster is gone from the configuration, or replaced."""
         if self._dns is not None:
             self._dns.stop()
         for host in self.hosts.values():
             self._remove(host)
-        for timer in (self._checking, self._warming):
-            if timer is not None:
-                timer.callback = None
-
-    def _make_detector(self) -> Detector | None:
-        rules = self.model.outlier_detection
-        if rules is None:
-            return None
-        stats = OutlierStats(self.worker.stats, self.name)
-        clock, rng = self.worker.loop.time, self.worker.rng
-        return Detector(rules, stats, clock, rng, self._outliers_changed)
-
-    def _outliers_changed(self) -> None:
-        """Endpoints were ejected or came back. Ticks are needed only while there is something to undo."""
-        self._balance()
-        if self._checking is None:
-            self._check_outliers_later()
-
-    def _check_outliers_later(self) -> None:
-        assert self.detector is not None
-        interval_s = self.detector.rules.interval_s
-        self._checking = self.worker.timers.after(interval_s, self._check_outliers)
-
-    def _check_outliers(self) -> None:
-        assert self.detector is not None
-        if self.detector.tick():
-            self._check_outliers_later()
-        else:
-            self._checking = None
+        self._watch.stop()
+        if self._warming is not None:
+            self._warming.callback = None
 
     def close_idle(self, now: float) -> None:
         """Close the connections that were idle for longer than the cluster allows."""
         for host in self.hosts.values():
             host.pool.close_idle(now - self.model.idle_timeout_s)
+
+    # ORIGINAL_DST
 
     def _original(self, address: Address | None) -> Host | None:
         """The endpoint is where the connection was going; unless that is this very proxy (the loop guard)."""
@@ -211,7 +227,7 @@ class RuntimeCluster:
         if host is None:
             if len(self.hosts) >= MAX_ORIGINAL_DESTINATIONS:
                 self._forget_unused()
-            host = self.hosts[key] = Host(Endpoint(*address), self)
+            host = self.hosts[key] = self._watch.watch(Endpoint(*address), self)
         return host
 
     def _forget_unused(self) -> None:

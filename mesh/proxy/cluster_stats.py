@@ -20,6 +20,7 @@ class ClusterStats:
         "cx_total",
         "healthy_panic",
         "membership",
+        "membership_excluded",
         "membership_healthy",
         "no_healthy",
         "pending_overflow",
@@ -65,5 +66,6 @@ class ClusterStats:
         self.ssl_handshake = counter("ssl.handshake")
         self.ssl_fail_verify_san = counter("ssl.fail_verify_san")
         self.membership = stats.gauge(f"cluster.{name}.membership_total")
+        self.membership_excluded = stats.gauge(f"cluster.{name}.membership_excluded")
         self.membership_healthy = stats.gauge(f"cluster.{name}.membership_healthy")
         self.healthy_panic = counter("lb_healthy_panic")

@@ -74,7 +74,7 @@ class DynamicConfig:
         return {
             model.name: known[model.name]
             if model.name in known and known[model.name].model == model
-            else RuntimeCluster(model, self.worker)
+            else RuntimeCluster(model, self.worker, known.get(model.name))
             for model in models
         }
 

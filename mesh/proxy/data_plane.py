@@ -126,6 +126,8 @@ def endpoint_view(host: Host) -> EndpointView:
         port=host.address[1],
         health=host.endpoint.health,
         is_ejected=host.is_ejected,
+        active=host.session.health if host.session is not None else None,
+        leaves=host.leaves,
         weight=max(host.endpoint.weight, 1),
         locality=host.locality,
         priority=host.priority,

@@ -37,13 +37,27 @@ class DialError(Exception):
 async def connect(
     cluster: RuntimeCluster, host: Host, make: Callable[[str], P], alpn: tuple[str, ...] | None = None
 ) -> P:
+    """A connection for requests, counted. Otherwise as ``open_connection``."""
+    stats = cluster.stats
+    stats.cx_total.value += 1
+    host.connections += 1
+    try:
+        return await open_connection(cluster, host, make, alpn)
+    except DialError as error:
+        if error.failure is CONNECTION_TIMEOUT:
+            stats.cx_connect_timeout.value += 1
+        stats.cx_connect_fail.value += 1
+        host.connect_fail += 1
+        raise
+
+
+async def open_connection(
+    cluster: RuntimeCluster, host: Host, make: Callable[[str], P], alpn: tuple[str, ...] | None = None
+) -> P:
     """``make`` gets the peer's principal ("" in plaintext) and makes the protocol. Raises DialError.
 
     ``alpn`` is what TLS offers instead of what the cluster says.
     """
-    stats = cluster.stats
-    stats.cx_total.value += 1
-    host.connections += 1
     try:
         async with asyncio.timeout(cluster.model.connect_timeout_s):
             if host.uses_tls:
@@ -52,14 +66,11 @@ async def connect(
             _keep_alive(cluster, transport)
             return protocol
     except TimeoutError:
-        stats.cx_connect_timeout.value += 1
         failure = CONNECTION_TIMEOUT
     except OSError as error:
         failure = connection_failure(_reason(error))
     except (HandshakeError, NoCertificate) as error:
         failure = connection_failure(str(error))
-    stats.cx_connect_fail.value += 1
-    host.connect_fail += 1
     raise DialError(failure)
 
 

@@ -25,7 +25,7 @@ from mesh.proxy.exchange_state import ExchangeState
 from mesh.proxy.failure import Failure, Stage
 from mesh.proxy.filters.chain import RequestStep
 from mesh.proxy.flags import join_flags
-from mesh.proxy.grpc import grpc_reply, http_status_of
+from mesh.proxy.grpc import grpc_reply
 from mesh.proxy.hash_policy import find_key, pick_by_key
 from mesh.proxy.heads import clean_request
 from mesh.proxy.mirror import begin_mirrors
@@ -233,8 +233,8 @@ class Exchange(ExchangeState):
         if self.response is not None:
             self.continue_response(response)
             return
-        if self.host is not None and self.host.monitor is not None:
-            self.host.monitor.answered(http_status_of(self.request, response))
+        if self.host is not None and self.host.is_watched:
+            self.host.answered(self.request, response)
         is_good = response.status < 400 and self._attempts is None and b"grpc-status" not in response.fields
         if is_good or not self._is_retried(response):
             self.start_response(response)

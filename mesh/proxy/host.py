@@ -5,15 +5,22 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from mesh.http.message import Request, Response
 from mesh.model.endpoint import Endpoint, Locality
 from mesh.model.peer import UNKNOWN_PEER, Peer
+from mesh.proxy.grpc import http_status_of
+from mesh.proxy.health_check.http1_probe import IMMEDIATE_FAIL
 from mesh.proxy.http2_pool import make_pool
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import RuntimeCluster
+    from mesh.proxy.health_check.checker import Session
+    from mesh.proxy.outlier import Monitor
     from mesh.proxy.pool import Pool
 
+NOWHERE = Locality()
 Address = tuple[str, int]
+HostKey = tuple[str, int, bool]  # and whether it is spoken TLS to: an endpoint that changes it is another one
 
 
 class Host:
@@ -30,11 +37,14 @@ class Host:
         "connections",
         "endpoint",
         "errors",
+        "is_watched",
+        "leaves",
         "locality",
         "monitor",
         "peer",
         "pool",
         "priority",
+        "session",
         "successes",
         "text",
         "timeouts",
@@ -48,21 +58,28 @@ class Host:
         self.address: Address = (endpoint.address, endpoint.port)
         self.text = f"{endpoint.address}:{endpoint.port}"
         self.warms_since = cluster.worker.loop.time()
-        self.locality = Locality()
-        self.priority = 0
         self.active = self.successes = self.errors = self.timeouts = 0
         self.connections = self.connect_fail = 0
         self.describe(endpoint)
-        self.monitor = cluster.detector.watch() if cluster.detector is not None else None
-        self.uses_tls = cluster.uses_tls(endpoint)  # an endpoint that changes it becomes another one
+        self.uses_tls = cluster.uses_tls(endpoint)
+        self.monitor: Monitor | None = None  # of outlier detection
+        self.session: Session | None = None  # of its health checks
+        self.is_watched = False  # by either
         self.pool = make_pool(self, cluster)
         self.tunnels: Pool | None = None  # made when first needed
 
-    def describe(self, endpoint: Endpoint) -> None:
+    def describe(self, endpoint: Endpoint, locality: Locality = NOWHERE, priority: int = 0) -> None:
         """Take what may change while the endpoint stays the same."""
         self.endpoint = endpoint
+        self.locality = locality
+        self.priority = priority
         self.weight = max(endpoint.weight, 1)
         self.peer = _peer(endpoint.workload)
+        self.leaves = False  # True: it is gone from discovery, and stays while its checks pass
+
+    @property
+    def key(self) -> HostKey:
+        return (*self.address, self.uses_tls)
 
     @property
     def is_ejected(self) -> bool:
@@ -70,12 +87,24 @@ class Host:
 
     @property
     def is_healthy(self) -> bool:
-        return self.endpoint.health == "HEALTHY" and not self.is_ejected
+        return self.endpoint.health == "HEALTHY" and self.is_passing and not self.is_ejected
+
+    @property
+    def is_passing(self) -> bool:
+        """Active health checks have nothing against it."""
+        return self.session is None or not self.session.health.has_failed
 
     @property
     def is_excluded(self) -> bool:
         """Not to be counted when it is asked how healthy a level is."""
-        return False
+        return self.session is not None and self.session.health.is_excluded
+
+    def answered(self, request: Request, response: Response) -> None:
+        """The head of an answer, for those who watch."""
+        if self.monitor is not None:
+            self.monitor.answered(http_status_of(request, response))
+        if self.session is not None and IMMEDIATE_FAIL in response.fields:
+            self.session.asked_to_leave_out()
 
 
 @lru_cache(maxsize=4096)

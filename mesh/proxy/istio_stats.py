@@ -20,8 +20,10 @@ from mesh.model.connection_reports import ConnectionReports
 from mesh.model.node import Node
 from mesh.model.standard_metrics import (
     BUCKETS,
+    HEALTH_CHECKER,
     TCP_LABELS,
     http_labels,
+    is_health_check,
     message_labels,
     overflow_labels,
     tcp_labels,
@@ -131,6 +133,8 @@ class IstioStats:
         self._reports: ConnectionReports[ConnectionSeries] = ConnectionReports()
 
     def record(self, entry: AccessLogEntry) -> None:
+        if entry.user_agent == HEALTH_CHECKER and is_health_check(entry):
+            return
         key = (
             entry.reporter,
             id(entry.source),

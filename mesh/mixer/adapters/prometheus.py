@@ -34,6 +34,7 @@ from mesh.model.standard_metrics import (
     TCP_SENT_BYTES,
     duration_ms,
     http_labels,
+    is_health_check,
     message_labels,
     overflow_labels,
     request_bytes,
@@ -79,6 +80,8 @@ class Prometheus:
         for entry in entries:
             if entry.access_log_type != "DownstreamEnd":
                 self._count_connection(entry, node)
+                continue
+            if is_health_check(entry):
                 continue
             series = self._find(entry, node)
             series.requests.inc()

@@ -17,6 +17,7 @@ hash_policy       what of a request its endpoint is chosen by
 header_mutation   headers to set, add and remove
 cluster           clusters
 outlier           outlier detection of a cluster
+health_check      active health checks of a cluster
 endpoint          cluster load assignments
 tls               transport sockets
 secret            SDS secrets

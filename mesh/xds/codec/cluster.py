@@ -21,6 +21,7 @@ from mesh.model.cluster import (
 from mesh.model.names import ISTIO_METADATA
 from mesh.model.tls import UpstreamTls
 from mesh.xds.codec.endpoint import TLS_MODE, decode_assignment, encode_assignment
+from mesh.xds.codec.health_check import decode_health_check, encode_health_check
 from mesh.xds.codec.outlier import decode_outlier, encode_outlier
 from mesh.xds.codec.tls import decode_upstream, encode_upstream, raw_socket
 from mesh.xds.codec.wire import ads_source, duration, metadata, metadata_text, pack, seconds, struct, unpack
@@ -78,6 +79,9 @@ def encode_cluster(cluster: Cluster) -> Any:
         _encode_keepalive(cluster.tcp_keepalive, message.upstream_connection_options.tcp_keepalive)
     if cluster.outlier_detection is not None:
         message.outlier_detection.CopyFrom(encode_outlier(cluster.outlier_detection))
+    if cluster.health_check is not None:
+        message.health_checks.append(encode_health_check(cluster.health_check))
+    message.ignore_health_on_host_removal = cluster.ignore_health_on_host_removal
     _encode_transport(cluster, message)
     return message
 
@@ -110,6 +114,8 @@ def decode_cluster(message: Any) -> Cluster:
         outlier_detection=decode_outlier(message.outlier_detection)
         if message.HasField("outlier_detection")
         else None,
+        health_check=decode_health_check(message.health_checks[0]) if message.health_checks else None,
+        ignore_health_on_host_removal=message.ignore_health_on_host_removal,
         panic_threshold=int(message.common_lb_config.healthy_panic_threshold.value),
         locality_weighted=message.common_lb_config.HasField("locality_weighted_lb_config"),
         host=host,

@@ -15,6 +15,7 @@ from mesh.model.standard_metrics import (
     MAX_VALUE,
     TCP_LABELS,
     http_labels,
+    is_health_check,
     overflow_labels,
     tcp_labels,
 )
@@ -157,3 +158,11 @@ def test_the_overflow_series_keeps_reporter_and_code() -> None:
         "200",
         "overflow",
     )
+
+
+def test_a_health_check_is_one_only_from_the_mesh_and_at_its_callee() -> None:
+    check = replace(RECEIVED, user_agent="Envoy/HC", source_principal="spiffe://cluster.local/ns/a/sa/b")
+    assert is_health_check(check)
+    assert not is_health_check(replace(check, source_principal="")), "anybody can write that user agent"
+    assert not is_health_check(replace(check, user_agent="curl/8"))
+    assert not is_health_check(replace(check, reporter="source"))

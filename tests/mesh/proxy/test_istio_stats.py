@@ -149,3 +149,12 @@ def test_too_many_label_sets_of_connections_are_counted_together(node: Node) -> 
         )
     counted = [series.opened for series in stats.connections.values()]
     assert (counted, stats.overflowed) == ([1, 2], 2)
+
+
+def test_health_checks_of_the_mesh_are_no_requests(node: Node, entry: AccessLogEntry) -> None:
+    stats = IstioStats(node)
+    check = replace(entry, reporter="destination", user_agent="Envoy/HC")
+    stats.record(check)
+    assert not stats.series
+    stats.record(replace(check, source_principal=""))
+    assert only(stats).requests == 1, "whoever shows no certificate may say what he likes"

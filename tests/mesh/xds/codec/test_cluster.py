@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mesh.model.cluster import CircuitBreaker, Cluster, SlowStart, TcpKeepalive
+from mesh.model.health_check import GrpcHealthCheck, HealthCheck, HttpHealthCheck, TcpHealthCheck
 from mesh.model.outlier import FailurePercentage, OutlierDetection, SuccessRate
 from mesh.xds.codec.codec import encode
 
@@ -23,6 +24,23 @@ CLUSTERS = (
             failure_percentage=FailurePercentage(50, 2, 10, 100, 25),
         ),
     ),
+    Cluster(
+        "checked",
+        "EDS",
+        health_check=HealthCheck(
+            HttpHealthCheck(
+                "/healthz", "a", "POST", (("x-a", "b"),), ((200, 300),), ((503, 504),), (b"ok",), True
+            ),
+            initial_jitter_s=0.5,
+            interval_jitter_percent=10,
+            healthy_edge_interval_s=0.1,
+            reuse_connection=False,
+        ),
+        ignore_health_on_host_removal=True,
+        http2=True,
+    ),
+    Cluster("checked-in-bytes", "EDS", health_check=HealthCheck(TcpHealthCheck(b"PING\r\n", (b"+PONG",)))),
+    Cluster("checked-in-grpc", "EDS", health_check=HealthCheck(GrpcHealthCheck("a", "b")), http2=True),
     Cluster("localities", "EDS", locality_weighted=True, panic_threshold=50),
     Cluster("pool", "EDS", circuit_breaker=CircuitBreaker(1, 2, 3, 4), max_connection_duration_s=60.0),
     Cluster("slow", "EDS", "LEAST_REQUEST", SlowStart(30.0)),

@@ -13,6 +13,7 @@ from google.protobuf import any_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mesh.model import health_check as checking
 from mesh.model.access_log_entry import AccessLogType
 from mesh.model.cluster import (
     UNLIMITED,
@@ -24,6 +25,7 @@ from mesh.model.cluster import (
     TcpKeepalive,
 )
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Health, Locality, LocalityEndpoints
+from mesh.model.health_check import GrpcHealthCheck, HttpHealthCheck, Method, TcpHealthCheck
 from mesh.model.http_filter import (
     Alpn,
     CorsFilter,
@@ -117,6 +119,40 @@ balancing = st.one_of(
         }
     ),
 )
+statuses = several(st.tuples(st.integers(100, 599), st.integers(100, 600)))
+payload = st.binary(max_size=9)
+checks = st.one_of(
+    st.builds(
+        HttpHealthCheck,
+        word,
+        text,
+        choice(Method),
+        several(st.tuples(word, st.text("abc :,", max_size=9))),
+        statuses,
+        statuses,
+        several(payload),
+        st.booleans(),
+    ),
+    st.builds(TcpHealthCheck, payload, several(payload)),
+    st.builds(GrpcHealthCheck, text, text),
+)
+health_check = st.builds(
+    checking.HealthCheck,
+    checks,
+    positive,
+    positive,
+    count,
+    count,
+    positive,
+    maybe(positive),
+    maybe(positive),
+    maybe(positive),
+    maybe(positive),
+    duration,
+    duration,
+    st.integers(0, 100),
+    st.booleans(),
+)
 cluster = st.builds(
     lambda kind, assigned, secured, speaks, balancing, **rest: Cluster(
         **speaks,
@@ -163,6 +199,8 @@ cluster = st.builds(
             maybe(st.builds(FailurePercentage, count, count, count, count, count)),
         )
     ),
+    health_check=maybe(health_check),
+    ignore_health_on_host_removal=st.booleans(),
     panic_threshold=st.integers(0, 100),
     locality_weighted=st.booleans(),
     host=text,
