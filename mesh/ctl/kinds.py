@@ -14,6 +14,7 @@ SHORT_NAMES = {
     "Service": ("svc",),
     "Gateway": ("gw",),
     "ServiceEntry": ("se",),
+    "HealthCheck": ("hc",),
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from mesh.galley.api.base import ApiObject
 from mesh.galley.api.http_route import Destination
-from mesh.galley.api.peer_authentication import PeerAuthentication
 from mesh.galley.api.virtual_service import TcpRoute, TlsRoute, VirtualService
 from mesh.galley.fault import Loc, ObjectKey, Problem, did_you_mean, quoted
 from mesh.galley.snapshot import ConfigSnapshot
@@ -23,10 +23,12 @@ def check_references(snapshot: ConfigSnapshot) -> tuple[Finding, ...]:
     """Missing subsets (errors), delegates, and hosts or workloads claimed twice (warnings)."""
     return (
         *_missing_subsets(snapshot),
+        *_missing_checked_subsets(snapshot),
         *_missing_delegates(snapshot),
         *_contested_hosts(snapshot),
         *_contested_rules(snapshot),
         *_contested_policies(snapshot),
+        *_contested_checks(snapshot),
     )
 
 
@@ -67,6 +69,15 @@ def _missing_subsets(snapshot: ConfigSnapshot) -> Iterator[Finding]:
             if destination.subset and destination.subset not in known.get(rule_host, set()):
                 message = _missing(destination.subset, rule_host, known)
                 yield Finding(_key(service), Problem((*loc, "subset"), message))
+
+
+def _missing_checked_subsets(snapshot: ConfigSnapshot) -> Iterator[Finding]:
+    known = subsets_by_host(snapshot)
+    for check in snapshot.health_checks:
+        subset, host = check.spec.subset, fqdn(check.spec.host, check.metadata.namespace)
+        rule_host = _governing(host, known)
+        if subset is not None and subset not in known.get(rule_host, set()):
+            yield Finding(_key(check), Problem(("spec", "subset"), _missing(subset, rule_host, known)))
 
 
 def _missing_delegates(snapshot: ConfigSnapshot) -> Iterator[Finding]:
@@ -149,5 +160,18 @@ def _contested_policies(snapshot: ConfigSnapshot) -> Iterator[Finding]:
             yield Finding(_key(policy), Problem(("spec",), message, "warning"))
 
 
-def _key(config: VirtualService | PeerAuthentication) -> ObjectKey:
+def _contested_checks(snapshot: ConfigSnapshot) -> Iterator[Finding]:
+    """Two health checks of one namespace for the same endpoints."""
+    owners: dict[tuple[str, str, str | None, int | None], ObjectKey] = {}
+    for check in snapshot.health_checks:
+        spec, namespace = check.spec, check.metadata.namespace
+        for port in spec.ports or (None,):
+            asked = (namespace, fqdn(spec.host, namespace), spec.subset, port)
+            owner = owners.setdefault(asked, _key(check))
+            if owner != _key(check):
+                message = f"{owner} is for the same endpoints: one check of them is followed"
+                yield Finding(_key(check), Problem(("spec", "host"), message, "warning"))
+
+
+def _key(config: ApiObject) -> ObjectKey:
     return ObjectKey(config.kind, config.metadata.namespace, config.metadata.name)

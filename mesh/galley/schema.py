@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from mesh.galley.api.base import ApiObject
-from mesh.galley.api.kinds import CORE_KINDS, ISTIO_DOMAIN, KINDS, OTHER_ISTIO_KINDS, Kind
+from mesh.galley.api.kinds import CORE_KINDS, ISTIO_DOMAIN, KINDS, OTHER_ISTIO_KINDS, OWN, Kind
 from mesh.galley.api.metadata import DEFAULT_NAMESPACE, SERVER_FIELDS
 from mesh.galley.documents import Document
 from mesh.galley.fault import Loc, ObjectKey, Problem, did_you_mean, quoted
@@ -102,6 +102,9 @@ def _unknown_kind(name: str, api_version: str) -> Problem:
             return Problem(("kind",), f"not supported yet: the kind {name}")
         hint = did_you_mean(name, [*KINDS, *OTHER_ISTIO_KINDS])
         return Problem(("kind",), f"unknown Istio kind {quoted(name)}{hint}")
+    if group == OWN:
+        known = [kind.name for kind in KINDS.values() if kind.group == OWN]
+        return Problem(("kind",), f"unknown kind {quoted(name)} of {OWN}{did_you_mean(name, known)}")
     if api_version == "v1" and name not in CORE_KINDS:
         return Problem(("kind",), f"unknown Kubernetes kind {quoted(name)}{did_you_mean(name, CORE_KINDS)}")
     if group.endswith(".io") and did_you_mean(group, {kind.group for kind in KINDS.values()}, _SLIP):

@@ -9,6 +9,7 @@ from typing import TypeVar
 from mesh.galley.api.base import ApiObject
 from mesh.galley.api.destination_rule import DestinationRule
 from mesh.galley.api.gateway import Gateway
+from mesh.galley.api.health_check import HealthCheck
 from mesh.galley.api.peer_authentication import PeerAuthentication
 from mesh.galley.api.service import Service
 from mesh.galley.api.service_entry import ServiceEntry
@@ -28,6 +29,7 @@ class ConfigSnapshot:
     services: tuple[Service, ...] = ()
     gateways: tuple[Gateway, ...] = ()
     service_entries: tuple[ServiceEntry, ...] = ()
+    health_checks: tuple[HealthCheck, ...] = ()
 
 
 def make_snapshot(objects: Iterable[ApiObject], generation: int = 0) -> ConfigSnapshot:
@@ -41,6 +43,7 @@ def make_snapshot(objects: Iterable[ApiObject], generation: int = 0) -> ConfigSn
         services=_of(Service, by_name),
         gateways=_of(Gateway, by_name),
         service_entries=_of(ServiceEntry, by_name),
+        health_checks=_of(HealthCheck, by_name),
     )
 
 

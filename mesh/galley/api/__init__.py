@@ -15,5 +15,6 @@ peer_authentication PeerAuthentication
 service             the Kubernetes Service
 gateway             Gateway
 service_entry       ServiceEntry
+health_check        HealthCheck, ours
 kinds               the table of all of these
 """

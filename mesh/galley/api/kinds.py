@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mesh.galley.api.base import ApiObject
 from mesh.galley.api.destination_rule import DestinationRule
 from mesh.galley.api.gateway import Gateway
+from mesh.galley.api.health_check import HealthCheck
 from mesh.galley.api.peer_authentication import PeerAuthentication
 from mesh.galley.api.service import Service
 from mesh.galley.api.service_entry import ServiceEntry
@@ -14,6 +15,7 @@ from mesh.galley.api.virtual_service import VirtualService
 
 NETWORKING = "networking.istio.io"
 SECURITY = "security.istio.io"
+OWN = "mesh-labs.io"  # what Istio has no kind for
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ KINDS: dict[str, Kind] = {
         Kind(Service, "", ("v1",)),
         Kind(Gateway, NETWORKING, _NETWORKING_VERSIONS),
         Kind(ServiceEntry, NETWORKING, _NETWORKING_VERSIONS),
+        Kind(HealthCheck, OWN, ("v1alpha1",)),
     )
 }
 

@@ -10,4 +10,5 @@ locality            ... its localityLbSetting
 peer_authentication PeerAuthentication
 service             Service
 service_entry       ServiceEntry
+health_check        HealthCheck
 """

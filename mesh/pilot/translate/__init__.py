@@ -27,6 +27,7 @@ clusters             outbound by service, port and subset; inbound; special ones
 entry_cluster        those of ServiceEntries
 cluster_policy       what a policy makes of a cluster
 destination_rule     which policy is in force
+health_check         which active health check is
 endpoints            the workloads of each cluster
 locality             near and far endpoints
 peer_authentication  which mTLS mode is in force

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mesh.galley.api.destination_rule import Subset
+from mesh.galley.api.health_check import HealthCheck
 from mesh.galley.api.traffic_policy import HttpPool
 from mesh.model import names
 from mesh.model.cluster import Cluster
@@ -16,6 +17,7 @@ from mesh.pilot.services import Service, is_auto, is_http, is_http2
 from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import MergedRule, Policy, policy_for, rule_for
 from mesh.pilot.translate.entry_cluster import as_reached_by, listed, of_entry
+from mesh.pilot.translate.health_check import checks_for, health_check
 from mesh.pilot.translate.inbound import InboundPort, inbound_ports
 from mesh.pilot.translate.locality import by_locality, is_relative
 from mesh.pilot.world import World
@@ -53,16 +55,22 @@ def _outbound_clusters(world: World, client_namespace: str) -> tuple[OutboundClu
     found: list[OutboundCluster] = []
     for service in world.services:
         rule = rule_for(world.config.destination_rules, service, client_namespace)
+        checks = checks_for(world.config.health_checks, service, client_namespace)
         for port in service.ports:
             for subset in (None, *rule.subsets):
                 policy = policy_for(rule, subset, port.number)
-                cluster = _outbound(service, port, subset, rule, policy)
+                cluster = _outbound(service, port, subset, rule, policy, checks)
                 found.append(OutboundCluster(cluster, service, port, subset, policy))
     return tuple(sorted(found, key=lambda outbound: outbound.cluster.name))
 
 
 def _outbound(
-    service: Service, port: ServicePort, subset: Subset | None, rule: MergedRule, policy: Policy
+    service: Service,
+    port: ServicePort,
+    subset: Subset | None,
+    rule: MergedRule,
+    policy: Policy,
+    checks: tuple[HealthCheck, ...],
 ) -> Cluster:
     subset_name = "" if subset is None else subset.name
     cluster = Cluster(
@@ -75,7 +83,11 @@ def _outbound(
         config=rule.config,
     )
     made = with_protocol(apply_policy(cluster, policy), port, policy)
-    return made if service.entry is None else of_entry(made, service, port, subset)
+    if service.entry is not None:
+        made = of_entry(made, service, port, subset)
+    if made.discovery == "ORIGINAL_DST":
+        return made  # nobody knows its endpoints
+    return replace(made, **health_check(made, checks, port.number, subset_name))
 
 
 def _as_seen_from(node: Node, outbound: OutboundCluster) -> Cluster:

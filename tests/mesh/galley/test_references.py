@@ -152,3 +152,25 @@ spec: {http: [{route: [{destination: {host: a}}]}]}
             "no host, and no VirtualService delegates to it: it is not in force",
         ),
     ]
+
+
+def check(name: str, spec: str) -> str:
+    head = "apiVersion: mesh-labs.io/v1alpha1\nkind: HealthCheck\n"
+    return f"{head}metadata: {{name: {name}}}\nspec: {spec}\n"
+
+
+def test_a_checked_subset_must_be_there(destination_rule: Make):
+    rule, text = destination_rule("v1"), check("a", "{host: reviews, subset: v2, tcp: {}}")
+    [(key, where, severity, message)] = found(rule, text)
+    assert (key, where, severity) == ("HealthCheck default/a", "spec.subset", "error")
+    assert message.startswith('missing subset "v2": reviews.default.svc.cluster.local has v1')
+    assert found(rule, text.replace("subset: v2", "subset: v1")) == []
+
+
+def test_two_checks_of_the_same_endpoints_are_told_apart():
+    texts = check("a", "{host: reviews, tcp: {}}"), check("b", "{host: reviews, ports: [80], tcp: {}}")
+    assert found(*texts) == []
+    third = check("c", "{host: reviews.default.svc.cluster.local, ports: [80, 81], tcp: {}}")
+    [(key, _, severity, message)] = found(*texts, third)
+    assert (key, severity) == ("HealthCheck default/c", "warning")
+    assert message.startswith("HealthCheck default/b is for the same endpoints")
