@@ -27,6 +27,7 @@ PURE = (
     "mesh/proxy/load_balancer.py",
     "mesh/proxy/tried.py",
     "mesh/proxy/outlier.py",
+    "mesh/proxy/token_bucket.py",
     "mesh/proxy/health_check/state.py",
     "mesh/proxy/health_check/verdict.py",
     "mesh/proxy/success_rate.py",

@@ -12,6 +12,7 @@ no I/O and no behaviour beyond parsing and formatting their own text forms.
     http_filter the HTTP filters and access logs of a connection manager
     route       route configurations, virtual hosts, matches and actions
     substitution  header values that are made for each request
+    rate_limit  local rate limits of routes and of connections
     cluster     clusters and their traffic policy
     outlier     outlier detection of a cluster
     health_check  active health checks of a cluster

@@ -57,6 +57,11 @@ class FaultFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalRateLimitFilter:
+    """Envoy's local_ratelimit filter; what it does is written on the routes."""
+
+
+@dataclass(frozen=True, slots=True)
 class CorsFilter:
     """Envoy's cors filter; what it does is written on the routes."""
 
@@ -67,7 +72,15 @@ class Router:
 
 
 HttpFilter = (
-    PeerMetadata | IstioStats | HeaderToMetadata | Alpn | GrpcStats | FaultFilter | CorsFilter | Router
+    PeerMetadata
+    | IstioStats
+    | HeaderToMetadata
+    | Alpn
+    | GrpcStats
+    | LocalRateLimitFilter
+    | FaultFilter
+    | CorsFilter
+    | Router
 )
 
 

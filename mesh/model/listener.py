@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mesh.model.http_filter import AccessLog, HttpFilter, IstioStats
+from mesh.model.rate_limit import ConnectionRateLimit
 from mesh.model.route import RouteConfiguration
 from mesh.model.tls import DownstreamTls
 
@@ -59,6 +60,7 @@ class TcpProxy:
     flush_access_log_on_connected: bool = False
     access_log_flush_interval_s: float = 0.0  # 0 = not at intervals
     after_handshake: bool = False  # Envoy's upstream_connect_mode ON_DOWNSTREAM_TLS_HANDSHAKE
+    rate_limit: ConnectionRateLimit | None = None  # a filter before this one, as the next
     stats: IstioStats | None = None
 
     @property

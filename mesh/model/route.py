@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mesh.model.rate_limit import LocalRateLimit
+
 
 @dataclass(frozen=True, slots=True)
 class StringMatch:
@@ -218,6 +220,7 @@ class Route:
     fault: Fault | None = None
     cors: CorsPolicy | None = None
     script: tuple[ScriptedFault, ...] = ()
+    rate_limit: LocalRateLimit | None = None
     request_headers: HeaderMutation = NO_MUTATION
     response_headers: HeaderMutation = NO_MUTATION
     decorator: str = ""  # operation name of the span

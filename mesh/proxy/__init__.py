@@ -32,7 +32,8 @@
     substitution     values made for each request
     rewrite          redirects and rewrites (pure)
     fault_script     faults by count (pure)
-    filters/         peer metadata, faults, CORS
+    filters/         peer metadata, rate limits, faults, CORS
+    token_bucket     of what there may be so much and no more (pure)
     request_body     its body: counted, kept (pure)
     mirror           its copies
     wishes           what its own x-envoy- fields ask for (pure)

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from itertools import accumulate
 from random import Random
+from typing import TYPE_CHECKING
 
 from mesh.http.message import Request
 from mesh.model.route import (
@@ -29,6 +30,9 @@ from mesh.proxy.matching import compile_match
 from mesh.proxy.mutation import Mutation, compile_mutations
 from mesh.proxy.rewrite import Substitute, compile_regex_rewrite
 from mesh.xds.errors import Rejected
+
+if TYPE_CHECKING:
+    from mesh.proxy.filters.local_rate_limit import Limiter
 
 Matcher = Callable[[Request], bool]
 
@@ -59,6 +63,7 @@ class CompiledRoute:
         "hash_policies",
         "is_faulty",
         "is_sticky",
+        "limiter",
         "matcher",
         "mirrors",
         "model",
@@ -81,6 +86,7 @@ class CompiledRoute:
         self.script = route.script
         self.is_faulty = route.fault is not None or bool(route.script)
         self.cors = Cors(route.cors) if route.cors is not None else None
+        self.limiter: Limiter | None = None  # made by the first request
         action = route.action
         self.forward = action if isinstance(action, Forward) else None
         self.redirect = action if isinstance(action, Redirect) else None

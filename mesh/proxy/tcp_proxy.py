@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mesh.model.access_log_entry import AccessLogType, Reporter
 from mesh.model.listener import Direction, TcpProxy
+from mesh.model.rate_limit import ConnectionRateLimit
 from mesh.proxy.connection_info import ConnectionInfo, address_text
 from mesh.proxy.connection_record import Reports, Sink, make_entry
 from mesh.proxy.dial import DialError, connect
@@ -16,6 +17,7 @@ from mesh.proxy.failure import NO_CLUSTER, NO_HEALTHY_UPSTREAM, OVERFLOW, Failur
 from mesh.proxy.relay import Half
 from mesh.proxy.reply import RETRY_LIMIT_EXCEEDED, flag_of
 from mesh.proxy.timers import SWEEP_S, Timer
+from mesh.proxy.token_bucket import TokenBucket
 from mesh.proxy.worker import Worker
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class TcpHandler:
         self.max_duration = worker.stats.counter(
             f"tcp.{model.stat_prefix}.max_downstream_connection_duration"
         )
+        self.limit = None if model.rate_limit is None else ConnectionLimiter(model.rate_limit, worker)
 
         names = model.weighted_clusters or ((model.cluster, 1),)
         self._names = [name for name, _ in names]
@@ -53,6 +56,21 @@ class TcpHandler:
         if len(self._names) == 1:
             return self._names[0]
         return self.worker.rng.choices(self._names, cum_weights=self._shares)[0]
+
+
+class ConnectionLimiter:
+    """Envoy's network filter ``local_ratelimit``, before the TCP proxy."""
+
+    def __init__(self, rules: ConnectionRateLimit, worker: Worker) -> None:
+        self._bucket = TokenBucket(rules.bucket, worker.loop.time(), worker.workers)
+        self._loop = worker.loop
+        self._limited = worker.stats.counter(f"local_rate_limit.{rules.stat_prefix}.rate_limited")
+
+    def admits(self) -> bool:
+        """One more connection."""
+        admitted = self._bucket.take(self._loop.time())
+        self._limited.value += not admitted
+        return admitted
 
 
 class _UpstreamHalf(Half):
@@ -95,6 +113,10 @@ class TcpConnection(Half):
         self.chain.enter(self)
         handler = self.handler
         handler.cx_total.value += 1
+        if handler.limit is not None and not handler.limit.admits():
+            self.flags = RETRY_LIMIT_EXCEEDED  # Envoy's word for it here
+            self.transport.abort()
+            return
         cluster = self.cluster = handler.worker.clusters.get(self.cluster_name)
         if cluster is None:
             handler.cx_no_route.value += 1

@@ -18,10 +18,11 @@ from mesh.model.http_filter import (
     GrpcStats,
     HttpFilter,
     IstioStats,
+    LocalRateLimitFilter,
     PeerMetadata,
     Router,
 )
-from mesh.proxy.filters import cors, fault, peer_metadata
+from mesh.proxy.filters import cors, fault, local_rate_limit, peer_metadata
 from mesh.xds.errors import Rejected
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ _STEPS: dict[HttpFilter, Steps] = {
     PeerMetadata("upstream"): Steps(
         upstream=(peer_metadata.tell_callee,), response=(peer_metadata.learn_callee,)
     ),
+    LocalRateLimitFilter(): Steps(request=(local_rate_limit.limit,)),
     FaultFilter(): Steps(request=(fault.inject,)),
     CorsFilter(): Steps(request=(cors.check,), response=(cors.answer,)),
     Alpn(): Steps(),

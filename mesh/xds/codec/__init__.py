@@ -13,6 +13,7 @@ route_action      forwarding with retries, redirects, direct responses
 fault             the fault filter's per-route part
 fault_script      scripted faults, ours
 cors              the cors filter's per-route part
+rate_limit        local rate limits: on routes, and of connections
 hash_policy       what of a request its endpoint is chosen by
 header_mutation   headers to set, add and remove
 cluster           clusters

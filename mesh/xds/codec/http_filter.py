@@ -28,12 +28,14 @@ from mesh.model.http_filter import (
     HeaderToMetadata,
     HttpFilter,
     IstioStats,
+    LocalRateLimitFilter,
     PeerMetadata,
     Router,
 )
 from mesh.xds.codec.access_logger import GRPC_STATS_FILTER
 from mesh.xds.codec.cors import CORS_FILTER
 from mesh.xds.codec.fault import FAULT_FILTER
+from mesh.xds.codec.rate_limit import RATE_LIMIT_FILTER, encode_filter
 from mesh.xds.codec.wire import TYPE_PREFIX, pack, struct, unpack
 from mesh.xds.errors import Rejected
 
@@ -135,6 +137,14 @@ def _decode_fault(_: Any) -> FaultFilter:
     return FaultFilter()
 
 
+def _encode_rate_limit(_: LocalRateLimitFilter) -> Any:
+    return encode_filter()
+
+
+def _decode_rate_limit(_: Any) -> LocalRateLimitFilter:
+    return LocalRateLimitFilter()
+
+
 def _encode_cors(_: CorsFilter) -> Any:
     return cors_pb2.Cors()
 
@@ -159,6 +169,7 @@ _FAMILIES: Final[dict[type[HttpFilter], _Family]] = {
     ),
     Alpn: _Family("envoy.filters.http.set_filter_state", _encode_alpn, _decode_alpn),
     GrpcStats: _Family(GRPC_STATS_FILTER, _encode_grpc_stats, _decode_grpc_stats),
+    LocalRateLimitFilter: _Family(RATE_LIMIT_FILTER, _encode_rate_limit, _decode_rate_limit),
     FaultFilter: _Family(FAULT_FILTER, _encode_fault, _decode_fault),
     CorsFilter: _Family(CORS_FILTER, _encode_cors, _decode_cors),
     Router: _Family("envoy.filters.http.router", _encode_router, _decode_router),

@@ -1,4 +1,4 @@
-"""The terminal network filters: the HTTP connection manager, and the TCP proxy with Istio's stats."""
+"""The terminal network filters: the HTTP connection manager; the TCP proxy, its rate limit, Istio's stats."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ from mesh.xds.codec.http_filter import (
     decode_stats,
     encode_http_filter,
     encode_stats,
+)
+from mesh.xds.codec.rate_limit import (
+    CONNECTION_LIMIT_FILTER,
+    decode_connection_limit,
+    encode_connection_limit,
 )
 from mesh.xds.codec.route import decode_route_configuration, encode_route_configuration
 from mesh.xds.codec.wire import ads_source, cidr, cidr_text, duration, pack, seconds, unpack
@@ -40,22 +45,32 @@ _WRITES_CLIENT_CERT: Final = ("APPEND_FORWARD", "SANITIZE_SET")
 
 def encode_network_filters(network_filter: NetworkFilter) -> list[Any]:
     """A chain's filters: the terminal one, and before it what it has beside it."""
-    if isinstance(network_filter, TcpProxy):
-        terminal = _filter(_TCP_FILTER, _encode_tcp_proxy(network_filter))
-        stats = network_filter.stats
-        return [terminal] if stats is None else [_filter(STATS_FILTER, encode_stats(stats)), terminal]
-    return [_filter(_HCM_FILTER, _encode_manager(network_filter))]
+    if not isinstance(network_filter, TcpProxy):
+        return [_filter(_HCM_FILTER, _encode_manager(network_filter))]
+    limit, stats = network_filter.rate_limit, network_filter.stats
+    before = []
+    if limit is not None:
+        before.append(_filter(CONNECTION_LIMIT_FILTER, encode_connection_limit(limit)))
+    if stats is not None:
+        before.append(_filter(STATS_FILTER, encode_stats(stats)))
+    return [*before, _filter(_TCP_FILTER, _encode_tcp_proxy(network_filter))]
 
 
 def decode_network_filters(messages: Sequence[Any]) -> NetworkFilter:
-    terminal = next((found for found in messages if found.name != STATS_FILTER), messages[0])
+    """What stands elsewhere than ``encode_network_filters`` puts it is left to the strict check."""
+    named = {found.name: found for found in messages}
+    limit, stats = named.pop(CONNECTION_LIMIT_FILTER, None), named.pop(STATS_FILTER, None)
+    terminal = next(iter(named.values()), messages[0])
     match terminal.name:
         case "envoy.filters.network.http_connection_manager":
             return _decode_manager(unpack(terminal.typed_config, _Hcm))
         case "envoy.filters.network.tcp_proxy":
             proxy = _decode_tcp_proxy(unpack(terminal.typed_config, tcp_proxy_pb2.TcpProxy))
-            stats = next((found for found in messages if found.name == STATS_FILTER), None)
-            return proxy if stats is None else replace(proxy, stats=decode_stats(stats.typed_config))
+            return replace(
+                proxy,
+                rate_limit=None if limit is None else decode_connection_limit(limit.typed_config),
+                stats=None if stats is None else decode_stats(stats.typed_config),
+            )
         case other:
             raise Rejected(f"network filter {other!r} ({terminal.typed_config.type_url}) is not supported")
 

@@ -13,6 +13,7 @@ from mesh.xds.codec.cors import CORS_FILTER, decode_cors, encode_cors
 from mesh.xds.codec.fault import FAULT_FILTER, decode_fault, encode_fault
 from mesh.xds.codec.fault_script import SCRIPT_FILTER, decode_script, encode_script
 from mesh.xds.codec.header_mutation import decode_mutations, encode_mutations
+from mesh.xds.codec.rate_limit import RATE_LIMIT_FILTER, decode_rate_limit, encode_rate_limit
 from mesh.xds.codec.route_match import decode_match, encode_match
 from mesh.xds.codec.wire import metadata, metadata_text
 from mesh.xds.errors import Rejected
@@ -70,6 +71,8 @@ def _encode_route(route: Route) -> Any:
         message.decorator.operation = route.decorator
     if route.fault is not None:
         message.typed_per_filter_config[FAULT_FILTER].CopyFrom(encode_fault(route.fault))
+    if route.rate_limit is not None:
+        message.typed_per_filter_config[RATE_LIMIT_FILTER].CopyFrom(encode_rate_limit(route.rate_limit))
     if route.script:
         message.typed_per_filter_config[SCRIPT_FILTER].CopyFrom(encode_script(route.script))
     if route.cors is not None:
@@ -83,6 +86,7 @@ def _decode_route(message: Any) -> Route:
     fault = message.typed_per_filter_config.get(FAULT_FILTER)
     cors = message.typed_per_filter_config.get(CORS_FILTER)
     script = message.typed_per_filter_config.get(SCRIPT_FILTER)
+    rate_limit = message.typed_per_filter_config.get(RATE_LIMIT_FILTER)
     request_headers, response_headers = decode_mutations(message)
     return Route(
         match=decode_match(message.match),
@@ -92,6 +96,7 @@ def _decode_route(message: Any) -> Route:
         fault=None if fault is None else decode_fault(fault),
         cors=None if cors is None else decode_cors(cors),
         script=() if script is None else decode_script(script),
+        rate_limit=None if rate_limit is None else decode_rate_limit(rate_limit),
         request_headers=request_headers,
         response_headers=response_headers,
         decorator=message.decorator.operation,

@@ -191,6 +191,7 @@ INTENDED: Table = {
     ("resilience", "5xx: POST"): answers((500,), (200,), _NOT_TWICE),
     ("resilience", "reset: POST closed, then 200"): answers((503,), (200,), _NOT_TWICE),
     ("resilience", "abort, with a body"): _COMPLETE,
+    ("rate limit", "with a body"): _COMPLETE,
     ("resilience", "per try: until the whole limit"): facts(
         "we tell the time of an attempt, Envoy what is left of the whole when that is less", "origin headers"
     ),

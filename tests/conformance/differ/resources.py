@@ -11,7 +11,7 @@ from differ.client import PROBE_FIELD, PROBE_HOST
 from differ.origin import BARRIER, HOST
 from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
-from mesh.model.http_filter import FaultFilter, GrpcAccessLog, MetadataTag, Router
+from mesh.model.http_filter import FaultFilter, GrpcAccessLog, LocalRateLimitFilter, MetadataTag, Router
 from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
 from mesh.model.names import CONTROL_PLANE_CLUSTER
 from mesh.model.resources import Resources
@@ -101,7 +101,7 @@ def _listener(area: Area, port: int) -> Listener:
     )
     manager = HttpConnectionManager(
         "differ",
-        (FaultFilter(), Router()),
+        (LocalRateLimitFilter(), FaultFilter(), Router()),
         route_config=routing,
         access_logs=(logs_as("source"),),
         server_name="istio-envoy",

@@ -16,7 +16,15 @@ from mesh.citadel.ca import CertificateAuthority
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
-from mesh.model.http_filter import CorsFilter, FaultFilter, GrpcStats, IstioStats, PeerMetadata, Router
+from mesh.model.http_filter import (
+    CorsFilter,
+    FaultFilter,
+    GrpcStats,
+    IstioStats,
+    LocalRateLimitFilter,
+    PeerMetadata,
+    Router,
+)
 from mesh.model.identity import SpiffeId
 from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
 from mesh.model.node import Node
@@ -33,8 +41,14 @@ from mesh.xds.codec.codec import encode
 HOST = "127.0.0.1"
 DEADLINE_S = 5.0
 OUTBOUND_FILTERS = (
-    PeerMetadata("upstream"), GrpcStats(), FaultFilter(), CorsFilter(), IstioStats("source"), Router(),
-)  # fmt: skip
+    PeerMetadata("upstream"),
+    GrpcStats(),
+    LocalRateLimitFilter(),
+    FaultFilter(),
+    CorsFilter(),
+    IstioStats("source"),
+    Router(),
+)
 Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -271,13 +285,15 @@ def secrets_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Secret
 
 @pytest.fixture
 async def envoy(proxy: Proxy, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Client]]]:
-    """envoy(routes, clusters) -> a client of the real Envoy that has been given the same values."""
+    """envoy(routes or a listener, clusters) -> a client of the real Envoy that was given the same values."""
     processes: list[asyncio.subprocess.Process] = []
 
-    async def start(routing: RouteConfiguration, *clusters: Cluster) -> Client:
-        port = free_port()
-        manager = HttpConnectionManager("test", (Router(),), route_config=routing)
-        listener = Listener("test", HOST, port, (FilterChain("http", manager),))
+    async def start(given: RouteConfiguration | Listener, *clusters: Cluster) -> Client:
+        if isinstance(given, RouteConfiguration):
+            manager = HttpConnectionManager("test", (Router(),), route_config=given)
+            listener = Listener("test", HOST, free_port(), (FilterChain("http", manager),))
+        else:
+            listener = given
         bootstrap = bootstrap_pb2.Bootstrap(node={"id": "test", "cluster": "test"})
         bootstrap.static_resources.listeners.add().MergeFromString(encode(listener).value)
         for each in clusters:
@@ -285,13 +301,14 @@ async def envoy(proxy: Proxy, tmp_path: Path) -> AsyncIterator[Callable[..., Awa
         path = tmp_path / "bootstrap.pb"
         path.write_bytes(bootstrap.SerializeToString())
         command = (str(find_envoy()), "-c", str(path), "--disable-hot-restart", "--concurrency", "1")
-        process = await asyncio.create_subprocess_exec(*command, "-l", "critical")
+        quickly = ("--file-flush-interval-msec", "10", "-l", "critical")
+        process = await asyncio.create_subprocess_exec(*command, *quickly)
         processes.append(process)
         async with asyncio.timeout(20):
             while True:
                 assert process.returncode is None
                 try:
-                    return await proxy.client(port)
+                    return await proxy.client(listener.port)
                 except OSError:
                     await asyncio.sleep(0.02)
 

@@ -9,6 +9,7 @@ import pytest
 from mesh.model.cluster import Cluster
 from mesh.model.http_filter import FileAccessLog
 from mesh.model.listener import FilterChain, FilterChainMatch, Listener, TcpProxy
+from mesh.model.rate_limit import ConnectionRateLimit, TokenBucket
 from mesh.model.resources import Resources
 from mesh.model.route import DirectResponse, Route, RouteMatch
 from mesh.proxy import accepted
@@ -65,6 +66,42 @@ async def test_a_server_may_speak_first(proxy, make):
     assert await client.reader.readuntil(b"\r\n") == b"220 hello\r\n"
     client.writer.close()
     server.close()
+
+
+def limited(port, log="/dev/stdout"):
+    """Two tokens that do not come back."""
+    limit = ConnectionRateLimit("x", TokenBucket(2, 1, 10.0**9))
+    proxy = TcpProxy("tcp", "c", (FileAccessLog(str(log)),), rate_limit=limit)
+    return Listener("l", HOST, port, (FilterChain("tcp", proxy),))
+
+
+async def reversed_by(client):
+    client.send(b"abc")
+    client.writer.write_eof()
+    return await client.closed()
+
+
+async def test_without_a_token_a_connection_is_closed(proxy, make, reverser):
+    port, entries = make.free_port(), []
+    proxy.config = DynamicConfig(proxy.worker, lambda source: entries.append)
+    proxy.config.apply(Resources((make.cluster("c", reverser),), listeners=(limited(port),)))
+    answers = [await reversed_by(await proxy.client(port)) for _ in range(4)]
+    assert answers == [b"cba", b"cba", b"", b""]
+    assert proxy.worker.stats.counter("local_rate_limit.x.rate_limited").value == 2
+    assert proxy.worker.stats.counter("tcp.tcp.downstream_cx_total").value == 4
+    await proxy.until(lambda: len(entries) == 4)
+    told = [(entry.response_flags, entry.upstream_cluster, entry.upstream_host) for entry in entries]
+    assert told == [("-", "c", f"{HOST}:{reverser}")] * 2 + [("URX", "", "")] * 2
+
+
+async def test_the_real_envoy_closes_the_same_connections(proxy, make, reverser, envoy, tmp_path):
+    port, log = make.free_port(), tmp_path / "log"
+    first = await envoy(limited(port, log), make.cluster("c", reverser))
+    answers = [await reversed_by(first)]
+    answers += [await reversed_by(await proxy.client(port)) for _ in range(3)]
+    assert answers == [b"cba", b"cba", b"", b""]
+    await proxy.until(lambda: log.exists() and log.read_text().count("\n") == 4)
+    assert log.read_text().count(" 0 URX ") == 2
 
 
 @pytest.mark.parametrize("ports", [(), None])

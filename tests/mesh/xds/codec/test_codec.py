@@ -35,6 +35,7 @@ from mesh.model.http_filter import (
     GrpcStats,
     HeaderToMetadata,
     IstioStats,
+    LocalRateLimitFilter,
     MetadataTag,
     PeerMetadata,
     Router,
@@ -49,6 +50,7 @@ from mesh.model.listener import (
     TcpProxy,
 )
 from mesh.model.outlier import FailurePercentage, OutlierDetection, SuccessRate
+from mesh.model.rate_limit import ConnectionRateLimit, LocalRateLimit, TokenBucket
 from mesh.model.route import (
     CorsPolicy,
     DirectResponse,
@@ -290,6 +292,17 @@ script = st.builds(
     maybe(st.integers(200, 599)),
     maybe(positive),
 )
+bucket = st.builds(TokenBucket, count, count, st.integers(50, 10**9).map(lambda ms: ms / 1000))
+rate_limit = st.builds(
+    LocalRateLimit,
+    word,
+    bucket,
+    percentage,
+    percentage,
+    st.integers(100, 599),
+    several(st.tuples(word, st.text("abc :,", max_size=9))),
+    st.booleans(),
+)
 route = st.builds(
     Route,
     route_match,
@@ -299,6 +312,7 @@ route = st.builds(
     maybe(fault),
     maybe(cors),
     several(script),
+    maybe(rate_limit),
     mutation,
     mutation,
     text,
@@ -312,6 +326,7 @@ http_filter = st.one_of(
     st.builds(HeaderToMetadata, word, word, word),
     st.just(Alpn()),
     st.just(GrpcStats()),
+    st.just(LocalRateLimitFilter()),
     st.just(FaultFilter()),
     st.just(CorsFilter()),
     st.just(Router()),
@@ -354,6 +369,7 @@ tcp_proxy = st.builds(
     access_log_flush_interval_s=duration,
     after_handshake=st.booleans(),
     stats=maybe(st.builds(IstioStats, st.sampled_from(("source", "destination")))),
+    rate_limit=maybe(st.builds(ConnectionRateLimit, word, bucket)),
 )
 network_filter = st.one_of(manager, tcp_proxy)
 chain_match = st.builds(
