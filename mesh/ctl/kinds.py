@@ -15,6 +15,7 @@ SHORT_NAMES = {
     "Gateway": ("gw",),
     "ServiceEntry": ("se",),
     "HealthCheck": ("hc",),
+    "LocalRateLimit": ("lrl",),
 }
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
-from mesh.galley.api.base import ApiObject
+from mesh.galley.api.base import ApiObject, given
 from mesh.galley.api.http_route import Destination
+from mesh.galley.api.local_rate_limit import LocalRateLimit
+from mesh.galley.api.peer_authentication import PeerAuthentication
 from mesh.galley.api.virtual_service import TcpRoute, TlsRoute, VirtualService
 from mesh.galley.fault import Loc, ObjectKey, Problem, did_you_mean, quoted
 from mesh.galley.snapshot import ConfigSnapshot
 from mesh.model.names import fqdn
+
+Scope = tuple[str, frozenset[tuple[str, str]]]  # a namespace, the labels of the workloads in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ def check_references(snapshot: ConfigSnapshot) -> tuple[Finding, ...]:
         *_contested_rules(snapshot),
         *_contested_policies(snapshot),
         *_contested_checks(snapshot),
+        *_contested_limits(snapshot),
     )
 
 
@@ -150,11 +156,9 @@ def _contested_rules(snapshot: ConfigSnapshot) -> Iterator[Finding]:
 
 def _contested_policies(snapshot: ConfigSnapshot) -> Iterator[Finding]:
     """Two policies of one namespace, or of one set of workloads in it."""
-    owners: dict[tuple[str, frozenset[tuple[str, str]]], ObjectKey] = {}
+    owners: dict[Scope, ObjectKey] = {}
     for policy in snapshot.peer_authentications:
-        labels = policy.spec.selector.match_labels if policy.spec.selector is not None else {}
-        scope = (policy.metadata.namespace, frozenset(labels.items()))
-        owner = owners.setdefault(scope, _key(policy))
+        owner = owners.setdefault(_scope(policy), _key(policy))
         if owner != _key(policy):
             message = f"{owner} is for the same workloads: one policy of them is followed"
             yield Finding(_key(policy), Problem(("spec",), message, "warning"))
@@ -164,13 +168,31 @@ def _contested_checks(snapshot: ConfigSnapshot) -> Iterator[Finding]:
     """Two health checks of one namespace for the same endpoints."""
     owners: dict[tuple[str, str, str | None, int | None], ObjectKey] = {}
     for check in snapshot.health_checks:
-        spec, namespace = check.spec, check.metadata.namespace
-        for port in spec.ports or (None,):
-            asked = (namespace, fqdn(spec.host, namespace), spec.subset, port)
-            owner = owners.setdefault(asked, _key(check))
-            if owner != _key(check):
-                message = f"{owner} is for the same endpoints: one check of them is followed"
-                yield Finding(_key(check), Problem(("spec", "host"), message, "warning"))
+        spec, namespace, key = check.spec, check.metadata.namespace, _key(check)
+        host = fqdn(spec.host, namespace)
+        before = (
+            owners.setdefault((namespace, host, spec.subset, port), key) for port in spec.ports or (None,)
+        )
+        for owner in sorted(set(before) - {key}):
+            message = f"{owner} is for the same endpoints: one check of them is followed"
+            yield Finding(key, Problem(("spec", "host"), message, "warning"))
+
+
+def _contested_limits(snapshot: ConfigSnapshot) -> Iterator[Finding]:
+    """Two rate limits of one set of workloads for the same ports."""
+    owners: dict[tuple[Scope, int | None, str], ObjectKey] = {}
+    for limit in snapshot.local_rate_limits:
+        scope, key = _scope(limit), _key(limit)
+        parts = {"http", "tcp"}.intersection(given(limit.spec))
+        taken = product([scope], limit.spec.ports or (None,), parts)
+        for owner in sorted({owners.setdefault(one, key) for one in taken} - {key}):
+            message = f"{owner} is for the same ports of these workloads: one limit of them is followed"
+            yield Finding(key, Problem(("spec",), message, "warning"))
+
+
+def _scope(config: PeerAuthentication | LocalRateLimit) -> Scope:
+    selector = config.spec.selector
+    return config.metadata.namespace, frozenset(selector.match_labels.items() if selector is not None else ())
 
 
 def _key(config: ApiObject) -> ObjectKey:

@@ -114,9 +114,7 @@ def _unknown_kind(name: str, api_version: str) -> Problem:
 
 
 def _skipped(name: str, api_version: str) -> Problem:
-    """The two are as written, so in one line only if they are text that can be shown."""
-    shown = (word if word.isprintable() else quoted(word) for word in (name, api_version))
-    return Problem(("kind",), "skipped: {} ({}) is not the mesh's business".format(*shown), "notice")
+    return Problem(("kind",), f"skipped: {name} ({api_version}) is not the mesh's business", "notice")
 
 
 def _prepare(data: dict[str, Data]) -> dict[str, Data]:

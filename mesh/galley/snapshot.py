@@ -10,6 +10,7 @@ from mesh.galley.api.base import ApiObject
 from mesh.galley.api.destination_rule import DestinationRule
 from mesh.galley.api.gateway import Gateway
 from mesh.galley.api.health_check import HealthCheck
+from mesh.galley.api.local_rate_limit import LocalRateLimit
 from mesh.galley.api.peer_authentication import PeerAuthentication
 from mesh.galley.api.service import Service
 from mesh.galley.api.service_entry import ServiceEntry
@@ -30,6 +31,7 @@ class ConfigSnapshot:
     gateways: tuple[Gateway, ...] = ()
     service_entries: tuple[ServiceEntry, ...] = ()
     health_checks: tuple[HealthCheck, ...] = ()
+    local_rate_limits: tuple[LocalRateLimit, ...] = ()
 
 
 def make_snapshot(objects: Iterable[ApiObject], generation: int = 0) -> ConfigSnapshot:
@@ -44,6 +46,7 @@ def make_snapshot(objects: Iterable[ApiObject], generation: int = 0) -> ConfigSn
         gateways=_of(Gateway, by_name),
         service_entries=_of(ServiceEntry, by_name),
         health_checks=_of(HealthCheck, by_name),
+        local_rate_limits=_of(LocalRateLimit, by_name),
     )
 
 

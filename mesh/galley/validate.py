@@ -8,6 +8,7 @@ from __future__ import annotations
 from mesh.galley.api.base import ApiObject
 from mesh.galley.api.destination_rule import DestinationRule
 from mesh.galley.api.health_check import HealthCheck
+from mesh.galley.api.local_rate_limit import LocalRateLimit
 from mesh.galley.api.metadata import Metadata
 from mesh.galley.api.peer_authentication import PeerAuthentication
 from mesh.galley.api.service import Service
@@ -16,6 +17,7 @@ from mesh.galley.api.virtual_service import VirtualService
 from mesh.galley.checks.common import Problems, check_dns_label, check_labels, check_name
 from mesh.galley.checks.destination_rule import check_destination_rule
 from mesh.galley.checks.health_check import check_health_check
+from mesh.galley.checks.local_rate_limit import check_local_rate_limit
 from mesh.galley.checks.peer_authentication import check_peer_authentication
 from mesh.galley.checks.service import check_service
 from mesh.galley.checks.service_entry import check_service_entry
@@ -48,5 +50,7 @@ def _check_spec(candidate: ApiObject) -> Problems:
             yield from check_service_entry(candidate)
         case HealthCheck():
             yield from check_health_check(candidate)
+        case LocalRateLimit():
+            yield from check_local_rate_limit(candidate)
         case _:  # kinds that are read and not served: their shape is all that is asked
             return

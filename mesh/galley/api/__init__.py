@@ -4,6 +4,7 @@ base                the models' common ground, and the shape of every object
 metadata            name, namespace, labels, annotations
 scalars             durations, ports, percentages, counts
 string_match        exact, prefix or regex
+request_match       what is asked of a request
 http_route          the rules of ``VirtualService.spec.http``
 virtual_service     VirtualService, with tcp and tls rules
 annotations         what Istio has no field for, said beside it
@@ -16,5 +17,6 @@ service             the Kubernetes Service
 gateway             Gateway
 service_entry       ServiceEntry
 health_check        HealthCheck, ours
+local_rate_limit    LocalRateLimit, ours
 kinds               the table of all of these
 """

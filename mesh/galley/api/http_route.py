@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from mesh.galley.api.base import ApiModel, Items, check_one_of
+from mesh.galley.api.request_match import RequestMatch
 from mesh.galley.api.scalars import (
     Count,
     Duration,
@@ -18,34 +19,24 @@ from mesh.galley.api.scalars import (
     PositiveDuration,
     UCount,
 )
-from mesh.galley.api.string_match import PresenceMatch, StringMatch
+from mesh.galley.api.string_match import StringMatch
 
 
-class HttpMatch(ApiModel):
-    """All given keys must hold (AND); the entries of a rule's ``match`` are alternatives (OR)."""
+class HttpMatch(RequestMatch):
+    """Of a request and of its caller. The entries of a rule's ``match`` are alternatives (OR)."""
 
     name: str = ""
-    uri: StringMatch | None = None
-    scheme: StringMatch | None = None
-    method: StringMatch | None = None
-    authority: StringMatch | None = None
-    headers: Mapping[str, PresenceMatch] = Field(default_factory=dict)
     port: Port | None = None
     source_labels: Mapping[str, str] = Field(default_factory=dict)
     gateways: Items[str] = ()
-    query_params: Mapping[str, PresenceMatch] = Field(default_factory=dict)
-    ignore_uri_case: bool = False
-    without_headers: Mapping[str, PresenceMatch] = Field(default_factory=dict)
     source_namespace: str = ""
     stat_prefix: str = ""
 
     @property
     def matches_all(self) -> bool:
         """True when no request can fail it."""
-        conditions = (self.scheme, self.method, self.authority, self.port)
-        maps = (self.headers, self.source_labels, self.gateways, self.query_params, self.without_headers)
-        unconditional = not any(maps) and all(condition is None for condition in conditions)
-        return unconditional and not self.source_namespace and (self.uri is None or self.uri.matches_all)
+        for_all = not (self.port or self.source_labels or self.gateways or self.source_namespace)
+        return for_all and super().matches_all
 
 
 class PortSelector(ApiModel):

@@ -8,6 +8,7 @@ from mesh.galley.api.base import ApiObject
 from mesh.galley.api.destination_rule import DestinationRule
 from mesh.galley.api.gateway import Gateway
 from mesh.galley.api.health_check import HealthCheck
+from mesh.galley.api.local_rate_limit import LocalRateLimit
 from mesh.galley.api.peer_authentication import PeerAuthentication
 from mesh.galley.api.service import Service
 from mesh.galley.api.service_entry import ServiceEntry
@@ -48,6 +49,7 @@ KINDS: dict[str, Kind] = {
         Kind(Gateway, NETWORKING, _NETWORKING_VERSIONS),
         Kind(ServiceEntry, NETWORKING, _NETWORKING_VERSIONS),
         Kind(HealthCheck, OWN, ("v1alpha1",)),
+        Kind(LocalRateLimit, OWN, ("v1alpha1",)),
     )
 }
 

@@ -1,6 +1,7 @@
 """What a well-shaped object may still get wrong: pure generators of problems, one file a kind.
 
 common              names, hosts, labels, RE2, headers
+request_match       what is asked of a request
 http_route          one rule of ``spec.http``
 reachability        rules that no request can reach
 virtual_service     VirtualService
@@ -11,4 +12,5 @@ peer_authentication PeerAuthentication
 service             Service
 service_entry       ServiceEntry
 health_check        HealthCheck
+local_rate_limit    LocalRateLimit
 """

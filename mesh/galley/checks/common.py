@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import re2
 
@@ -98,6 +98,22 @@ def check_changed_header(name: str, loc: Loc) -> Problems:
         yield Problem(loc, f"expected an ordinary header, got {quoted(name)}; use rewrite for host and path")
     elif not _TOKEN.fullmatch(name):
         yield Problem(loc, f"expected a header name, got {quoted(name)}")
+
+
+def check_fixed_headers(headers: Mapping[str, str], loc: Loc) -> Problems:
+    """Headers that are written as they stand, where Envoy knows no commands."""
+    for name, value in headers.items():
+        yield from check_changed_header(name, (*loc, name))
+        yield from check_header_value(value, (*loc, name))
+        if "%" in value:
+            yield Problem((*loc, name), f"expected a value without commands (%), got {quoted(value)}")
+
+
+def check_ports(ports: Sequence[int], loc: Loc) -> Problems:
+    """Each port once."""
+    for index, port in enumerate(ports):
+        if port in ports[:index]:
+            yield Problem((*loc, index), f"the port {port} stands twice")
 
 
 def check_header_value(value: str, loc: Loc) -> Problems:

@@ -7,10 +7,10 @@ import re
 from mesh.galley.api.health_check import HealthCheck, HttpCheck, TcpCheck
 from mesh.galley.checks.common import (
     Problems,
-    check_changed_header,
     check_dns_label,
-    check_header_value,
+    check_fixed_headers,
     check_host,
+    check_ports,
 )
 from mesh.galley.fault import Loc, Problem, quoted
 
@@ -23,9 +23,7 @@ def check_health_check(check: HealthCheck) -> Problems:
     yield from check_host(spec.host, (*loc, "host"), wildcard=True)
     if spec.subset is not None:
         yield from check_dns_label(spec.subset, (*loc, "subset"))
-    for index, port in enumerate(spec.ports):
-        if port in spec.ports[:index]:
-            yield Problem((*loc, "ports", index), f"the port {port} stands twice")
+    yield from check_ports(spec.ports, (*loc, "ports"))
     for name, threshold in (
         ("unhealthyThreshold", spec.unhealthy_threshold),
         ("healthyThreshold", spec.healthy_threshold),
@@ -44,12 +42,7 @@ def _check_http(http: HttpCheck, loc: Loc) -> Problems:
     if not _PATH.fullmatch(http.path):
         yield Problem((*loc, "path"), f'expected a path such as "/healthz", got {quoted(http.path)}')
     yield from _check_authority(http.host, (*loc, "host"))
-    for name, value in http.headers.items():
-        at: Loc = (*loc, "headers", name)
-        yield from check_changed_header(name, at)
-        yield from check_header_value(value, at)
-        if "%" in value:
-            yield Problem(at, f"expected a value without commands (%), got {quoted(value)}")
+    yield from check_fixed_headers(http.headers, (*loc, "headers"))
     yield from _check_parts(http.receive, (*loc, "receive"))
     if http.receive and http.method == "HEAD":
         yield Problem((*loc, "receive"), "expected none with the method HEAD: its answer has no body")

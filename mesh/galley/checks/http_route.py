@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import re2
 
@@ -21,7 +21,6 @@ from mesh.galley.api.http_route import (
     HttpRouteDestination,
     RegexRewrite,
 )
-from mesh.galley.api.string_match import PresenceMatch, StringMatch
 from mesh.galley.api.virtual_service import RouteDestination
 from mesh.galley.checks.common import (
     Problems,
@@ -33,6 +32,7 @@ from mesh.galley.checks.common import (
     check_labels,
     check_regex,
 )
+from mesh.galley.checks.request_match import check_request_match
 from mesh.galley.fault import Loc, Problem, did_you_mean, quoted
 from mesh.model.grpc_status import GRPC_STATUS, grpc_status
 
@@ -138,28 +138,10 @@ def _check_action(rule: HttpRoute, loc: Loc) -> Problems:
 
 
 def _check_match(match: HttpMatch, loc: Loc) -> Problems:
-    for name in ("uri", "scheme", "method", "authority"):
-        condition: StringMatch | None = getattr(match, name)
-        if condition is not None and condition.regex is not None:
-            yield from check_regex(condition.regex, (*loc, name, "regex"))
-    groups = (
-        ("headers", match.headers),
-        ("withoutHeaders", match.without_headers),
-        ("queryParams", match.query_params),
-    )
-    for name, conditions in groups:
-        yield from _check_presence_matches(conditions, (*loc, name))
-    yield from check_header_names(match.headers, (*loc, "headers"))
-    yield from check_header_names(match.without_headers, (*loc, "withoutHeaders"))
+    yield from check_request_match(match, loc)
     yield from check_labels(match.source_labels, (*loc, "sourceLabels"))
     if match.source_namespace:
         yield from check_dns_label(match.source_namespace, (*loc, "sourceNamespace"))
-
-
-def _check_presence_matches(conditions: Mapping[str, PresenceMatch], loc: Loc) -> Problems:
-    for key, condition in conditions.items():
-        if condition.regex is not None and not condition.is_presence:
-            yield from check_regex(condition.regex, (*loc, key, "regex"))
 
 
 def check_destinations(routes: Sequence[HttpRouteDestination | RouteDestination], loc: Loc) -> Problems:

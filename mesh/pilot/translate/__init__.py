@@ -31,6 +31,8 @@ health_check         which active health check is
 endpoints            the workloads of each cluster
 locality             near and far endpoints
 peer_authentication  which mTLS mode is in force
+rate_limit           which local rate limit is
+selection            whom a policy with a selector concerns
 hosts                full names, wildcards, the most specific host
 consistent           the check before a push
 """

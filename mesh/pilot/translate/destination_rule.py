@@ -24,7 +24,7 @@ from mesh.galley.api.traffic_policy import (
 )
 from mesh.pilot.services import Service
 from mesh.pilot.translate.hosts import in_full, most_specific
-from mesh.pilot.translate.peer_authentication import ROOT_NAMESPACE
+from mesh.pilot.translate.selection import ROOT_NAMESPACE
 
 
 @dataclass(frozen=True, slots=True)

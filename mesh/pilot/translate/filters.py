@@ -26,6 +26,7 @@ from mesh.model.http_filter import (
     HeaderToMetadata,
     HttpFilter,
     IstioStats,
+    LocalRateLimitFilter,
     MetadataTag,
     PeerMetadata,
     Router,
@@ -81,8 +82,10 @@ UPGRADES = ("websocket",)
 TCP_REPORTING_S = 5.0
 
 
-def inbound_filters(node: Node) -> tuple[HttpFilter, ...]:
-    return _INBOUND[node.engine]
+def inbound_filters(node: Node, limited: bool = False) -> tuple[HttpFilter, ...]:
+    """With a rate limit, once it is known who calls."""
+    first, *rest = _INBOUND[node.engine]
+    return (first, LocalRateLimitFilter(), *rest) if limited else (first, *rest)
 
 
 def outbound_filters(node: Node, *, names_protocol: bool = False) -> tuple[HttpFilter, ...]:

@@ -16,7 +16,7 @@ from mesh.model.cluster import Cluster
 from mesh.model.health_check import GrpcHealthCheck, HealthCheck, HttpHealthCheck, TcpHealthCheck
 from mesh.pilot.services import Service
 from mesh.pilot.translate.hosts import in_full, most_specific
-from mesh.pilot.translate.peer_authentication import ROOT_NAMESPACE
+from mesh.pilot.translate.selection import ROOT_NAMESPACE
 
 # HealthCheckSpec's field -> the model's
 _TIMES = {

@@ -10,8 +10,9 @@ sends none (its server speaks first) is taken for plaintext bytes after the prot
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from mesh.galley.api.local_rate_limit import LocalRateLimit
 from mesh.model import names
 from mesh.model.listener import (
     FilterChain,
@@ -28,6 +29,7 @@ from mesh.pilot.translate import filters
 from mesh.pilot.translate.fault import script
 from mesh.pilot.translate.inbound_chains import MTLS, chain_kinds, refused_transports
 from mesh.pilot.translate.peer_authentication import Mode, mtls_mode
+from mesh.pilot.translate.rate_limit import connection_limit, limit_for, limited_routes
 from mesh.pilot.translate.virtual_service import governing
 from mesh.pilot.world import World
 
@@ -108,16 +110,19 @@ def _mode(world: World, node: Node, port: InboundPort) -> Mode:
 
 def _chains(world: World, node: Node, port: InboundPort, match_port: int | None) -> Iterator[FilterChain]:
     for kind in chain_kinds(port.port, _mode(world, node, port)):
-        network_filter = _manager(world, node, port) if kind.http else _tcp(node, port)
+        limit = limit_for(world.config.local_rate_limits, node, port.number, kind.http)
+        network_filter = _manager(world, node, port, limit) if kind.http else _tcp(node, port, limit)
         match = FilterChainMatch(match_port, kind.transport, application_protocols=kind.protocols)
         yield FilterChain(_chain_name(node, port, kind.name), network_filter, match, kind.tls)
 
 
-def _manager(world: World, node: Node, port: InboundPort) -> HttpConnectionManager:
+def _manager(
+    world: World, node: Node, port: InboundPort, limit: LocalRateLimit | None
+) -> HttpConnectionManager:
     return HttpConnectionManager(
         f"inbound_{ANY_ADDRESS}_{port.number};",
-        filters.inbound_filters(node),
-        route_config=_routes(world, node, port),
+        filters.inbound_filters(node, limited=limit is not None),
+        route_config=_routes(world, node, port, limit),
         access_logs=filters.inbound_access_logs(node),
         forward_client_cert="APPEND_FORWARD",
         request_headers_timeout_s=filters.HEAD_TIMEOUT_S,
@@ -127,7 +132,7 @@ def _manager(world: World, node: Node, port: InboundPort) -> HttpConnectionManag
     )
 
 
-def _routes(world: World, node: Node, port: InboundPort) -> RouteConfiguration:
+def _routes(world: World, node: Node, port: InboundPort, limit: LocalRateLimit | None) -> RouteConfiguration:
     cluster = names.inbound_cluster(port.number)
     route = Route(
         RouteMatch(),
@@ -136,13 +141,14 @@ def _routes(world: World, node: Node, port: InboundPort) -> RouteConfiguration:
         decorator=f"{port.service.host}:{port.port.number}/*",
         script=script(governing(world, port.service.host, port.service.namespace), "server"),
     )
-    host = VirtualHost(f"inbound|http|{port.number}", ("*",), (route,))
+    host = VirtualHost(f"inbound|http|{port.number}", ("*",), limited_routes(limit, route))
     headers = filters.inbound_request_headers(node)
     return RouteConfiguration(names.inbound_route(port.number), (host,), request_headers=headers)
 
 
-def _tcp(node: Node, port: InboundPort) -> NetworkFilter:
-    return filters.inbound_tcp(node, names.inbound_cluster(port.number))
+def _tcp(node: Node, port: InboundPort, limit: LocalRateLimit | None) -> NetworkFilter:
+    proxy = filters.inbound_tcp(node, names.inbound_cluster(port.number))
+    return replace(proxy, rate_limit=connection_limit(limit))
 
 
 def _chain_name(node: Node, port: InboundPort, kind: str) -> str:

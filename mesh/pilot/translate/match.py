@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mesh.galley.api.http_route import HttpMatch
+from mesh.galley.api.request_match import RequestMatch
 from mesh.galley.api.string_match import PresenceMatch
 from mesh.galley.api.string_match import StringMatch as ApiStringMatch
 from mesh.galley.api.virtual_service import MESH_GATEWAY
@@ -26,7 +27,7 @@ def holds_for(entry: HttpMatch, node: Node, port: int) -> bool:
     )
 
 
-def route_match(entry: HttpMatch) -> RouteMatch:
+def route_match(entry: RequestMatch) -> RouteMatch:
     """What is left to the proxy."""
     headers = [
         *_pseudo_headers(entry),
@@ -46,13 +47,13 @@ def presence_match(match: PresenceMatch) -> StringMatch | None:
     return None if match.is_presence else string_match(match)
 
 
-def _path(entry: HttpMatch) -> StringMatch:
+def _path(entry: RequestMatch) -> StringMatch:
     if entry.uri is None:
         return StringMatch("prefix", "/")
     return StringMatch(entry.uri.kind, entry.uri.value, entry.ignore_uri_case and entry.uri.kind != "regex")
 
 
-def _pseudo_headers(entry: HttpMatch) -> Iterable[HeaderMatch]:
+def _pseudo_headers(entry: RequestMatch) -> Iterable[HeaderMatch]:
     for name, match in (
         (":authority", entry.authority),
         (":method", entry.method),

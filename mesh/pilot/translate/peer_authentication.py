@@ -13,9 +13,9 @@ from typing import Literal
 
 from mesh.galley.api.peer_authentication import PeerAuthentication
 from mesh.model.node import Node
+from mesh.pilot.translate.selection import labels_of, rank
 
 Mode = Literal["DISABLE", "PERMISSIVE", "STRICT"]
-ROOT_NAMESPACE = "istio-system"
 DEFAULT: Mode = "PERMISSIVE"
 
 
@@ -23,7 +23,7 @@ def mtls_mode(policies: Iterable[PeerAuthentication], node: Node, port: int | No
     """The mode in force on a port of the workload, or (no port) where no port says otherwise."""
     ranked = _ranked(policies, node)
     for policy in ranked:
-        if port is not None and _selector(policy):
+        if port is not None and labels_of(policy):
             mode = policy.spec.port_level_mtls.get(port)
             if mode is not None and mode.mode != "UNSET":
                 return mode.mode
@@ -37,25 +37,7 @@ def _ranked(policies: Iterable[PeerAuthentication], node: Node) -> Sequence[Peer
     """The policies that concern the workload, at most one a rank, narrowest first."""
     first: dict[int, PeerAuthentication] = {}
     for policy in sorted(policies, key=lambda policy: (policy.metadata.namespace, policy.metadata.name)):
-        rank = _rank(policy, node)
-        if rank is not None:
-            first.setdefault(rank, policy)
-    return [first[rank] for rank in sorted(first)]
-
-
-def _rank(policy: PeerAuthentication, node: Node) -> int | None:
-    """0 the workload's own, 1 its namespace's, 2 the mesh's; None: not its concern."""
-    selector, namespace = _selector(policy), policy.metadata.namespace
-    if selector:
-        selects = namespace == node.namespace and all(
-            node.labels.get(key) == value for key, value in selector.items()
-        )
-        return 0 if selects else None
-    if namespace == node.namespace:
-        return 1
-    return 2 if namespace == ROOT_NAMESPACE else None
-
-
-def _selector(policy: PeerAuthentication) -> dict[str, str]:
-    selector = policy.spec.selector
-    return dict(selector.match_labels) if selector is not None else {}
+        found = rank(policy, node)
+        if found is not None:
+            first.setdefault(found, policy)
+    return [first[found] for found in sorted(first)]

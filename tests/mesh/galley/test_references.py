@@ -174,3 +174,23 @@ def test_two_checks_of_the_same_endpoints_are_told_apart():
     [(key, _, severity, message)] = found(*texts, third)
     assert (key, severity) == ("HealthCheck default/c", "warning")
     assert message.startswith("HealthCheck default/b is for the same endpoints")
+
+
+def limit(name: str, spec: str) -> str:
+    head = "apiVersion: mesh-labs.io/v1alpha1\nkind: LocalRateLimit\n"
+    bucket = "{tokenBucket: {maxTokens: 1, fillInterval: 1s}}"
+    return f"{head}metadata: {{name: {name}}}\nspec: {{{spec.replace('BUCKET', bucket)}}}\n"
+
+
+def test_two_limits_of_the_same_ports_are_told_apart():
+    of_a = "selector: {matchLabels: {app: a}}, "
+    texts = (
+        limit("a", "http: BUCKET"),
+        limit("b", of_a + "http: BUCKET"),
+        limit("c", of_a + "tcp: BUCKET"),
+        limit("d", of_a + "ports: [80, 81], http: BUCKET"),
+    )
+    assert found(*texts) == []
+    [(key, where, severity, message)] = found(*texts, limit("e", of_a + "ports: [80, 81, 82], http: BUCKET"))
+    assert (key, where, severity) == ("LocalRateLimit default/e", "spec", "warning")
+    assert message.startswith("LocalRateLimit default/d is for the same ports of these workloads")

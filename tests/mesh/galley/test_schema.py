@@ -164,8 +164,3 @@ def test_the_same_object_twice_in_one_text_is_a_fault_at_the_second():
     [fault] = parsed.faults
     assert (fault.line, fault.message) == (8, "Service default/a stands twice (first in line 1)")
     assert len(parsed.candidates) == 1
-
-
-def test_a_notice_stays_in_one_line_whatever_the_version_is():
-    [notice] = read('{"apiVersion": "\\n", "kind": "Gateway", "metadata": {"name": "a"}}').notices
-    assert notice.message == 'skipped: Gateway ("\\n") is not the mesh\'s business'
