@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from mesh.galley.api.base import ApiObject, given
+from mesh.galley.api.destination_rule import WorkloadSelector
 from mesh.galley.api.http_route import Destination
 from mesh.galley.api.local_rate_limit import LocalRateLimit
 from mesh.galley.api.peer_authentication import PeerAuthentication
@@ -15,7 +16,8 @@ from mesh.galley.fault import Loc, ObjectKey, Problem, did_you_mean, quoted
 from mesh.galley.snapshot import ConfigSnapshot
 from mesh.model.names import fqdn
 
-Scope = tuple[str, frozenset[tuple[str, str]]]  # a namespace, the labels of the workloads in it
+Labels = frozenset[tuple[str, str]]
+Scope = tuple[str, Labels]  # a namespace, the labels of the workloads in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +147,14 @@ def _contested_hosts(snapshot: ConfigSnapshot) -> Iterator[Finding]:
 
 
 def _contested_rules(snapshot: ConfigSnapshot) -> Iterator[Finding]:
-    owners: dict[str, ObjectKey] = {}
+    """Two rules for a host. Another ``workloadSelector`` or ``exportTo`` may well be for other callers."""
+    owners: dict[tuple[str, Labels, frozenset[str]], ObjectKey] = {}
     for rule in snapshot.destination_rules:
-        key = ObjectKey(rule.kind, rule.metadata.namespace, rule.metadata.name)
-        owner = owners.setdefault(fqdn(rule.spec.host, rule.metadata.namespace), key)
+        spec, key = rule.spec, _key(rule)
+        host = fqdn(spec.host, rule.metadata.namespace)
+        owner = owners.setdefault((host, _labels(spec.workload_selector), frozenset(spec.export_to)), key)
         if owner != key:
-            message = f"the host {quoted(rule.spec.host)} is also {owner}'s: their subsets add up"
+            message = f"the host {quoted(spec.host)} is also {owner}'s: their subsets add up"
             yield Finding(key, Problem(("spec", "host"), message, "warning"))
 
 
@@ -191,8 +195,11 @@ def _contested_limits(snapshot: ConfigSnapshot) -> Iterator[Finding]:
 
 
 def _scope(config: PeerAuthentication | LocalRateLimit) -> Scope:
-    selector = config.spec.selector
-    return config.metadata.namespace, frozenset(selector.match_labels.items() if selector is not None else ())
+    return config.metadata.namespace, _labels(config.spec.selector)
+
+
+def _labels(selector: WorkloadSelector | None) -> Labels:
+    return frozenset(selector.match_labels.items() if selector is not None else ())
 
 
 def _key(config: ApiObject) -> ObjectKey:

@@ -37,8 +37,6 @@ UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
         for field in ("destinationSubnets", "sourceSubnet")
     },
     **{("VirtualService", f"{_HTTP}.{field}"): ANY for field in _OF_HTTP},
-    ("DestinationRule", "spec.exportTo"): ANY,
-    ("DestinationRule", "spec.workloadSelector"): ANY,
     **{
         ("DestinationRule", f"{settings}.{field}"): values
         for settings in _SETTINGS
@@ -46,7 +44,6 @@ UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
     },
     **{("DestinationRule", f"{policy}.{field}"): ANY for policy in _POLICIES for field in _OF_POLICY},
     ("Gateway", ""): ANY,
-    ("ServiceEntry", "spec.exportTo"): ANY,
     ("ServiceEntry", "spec.resolution"): ("DNS_ROUND_ROBIN", "DYNAMIC_DNS"),
     ("ServiceEntry", "spec.endpoints.*.network"): ANY,
 }

@@ -6,6 +6,7 @@ registry_store  the registry on disk
 declared        ``Service`` objects as declarations
 entries         services of ``ServiceEntry`` objects
 services        services and the workloads behind them
+visibility      ``exportTo``: where an object is seen
 world           the world at one moment
 translate       (world, proxy) -> resources
 debounce        how long a push waits for more changes

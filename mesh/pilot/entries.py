@@ -3,7 +3,8 @@
 Rules, beside those of ``services``:
 
 * each of its hosts is a service of its own; a host that a workload or a ``Service`` object has stays theirs,
-  and of several entries of one host the first by (namespace, name) has it;
+  and of several entries of one host callers see that of their own namespace, else the first by (namespace,
+  name) that is exported to them;
 * its endpoints are those it lists and, with a ``workloadSelector``, the workloads of its namespace with
   these labels;
 * mutual TLS is for endpoints inside the mesh alone: workloads, and those whose label
@@ -28,12 +29,14 @@ _TLS_MODE = "security.istio.io/tlsMode"
 def with_entries(
     services: Sequence[Service], entries: Iterable[ServiceEntry], nodes: Sequence[Node]
 ) -> tuple[Service, ...]:
-    """The services and those of the entries, sorted by host."""
-    found = {service.host: service for service in services}
+    """The services and those of the entries, sorted by host; an entry's host may be there several times."""
+    taken = {service.host for service in services}
+    found: dict[tuple[str, str, frozenset[str]], Service] = {}
     for entry in entries:
         for service in _services(entry, nodes):
-            found.setdefault(service.host, service)
-    return tuple(found[host] for host in sorted(found))
+            if service.host not in taken:
+                found.setdefault((service.host, service.namespace, frozenset(service.export_to)), service)
+    return tuple(sorted((*services, *found.values()), key=lambda service: service.host))
 
 
 def _services(entry: ServiceEntry, nodes: Sequence[Node]) -> Iterator[Service]:
@@ -58,6 +61,7 @@ def _services(entry: ServiceEntry, nodes: Sequence[Node]) -> Iterator[Service]:
             accounts,
             addresses,
             Entry(resolution, outside, endpoints),
+            spec.export_to,
         )
 
 

@@ -75,7 +75,8 @@ class Entry:
 class Service:
     """``host`` is the full name. ``addresses`` are virtual IPs callers may dial, where there are any.
 
-    ``entry`` is what a ServiceEntry's service has beside the rest, None for all others.
+    ``entry`` is what a ServiceEntry's service has beside the rest, None for all others; ``export_to`` says
+    where it is seen, by default everywhere.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Service:
     accounts: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     entry: Entry | None = None
+    export_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

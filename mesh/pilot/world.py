@@ -6,8 +6,8 @@ A ``World`` never changes; what several proxies have in common is therefore made
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 from mesh.galley.snapshot import ConfigSnapshot
@@ -15,13 +15,15 @@ from mesh.model.node import Node
 from mesh.model.protocol import DETECTION_TIMEOUT_S
 from mesh.pilot.registry import proxy_name
 from mesh.pilot.services import Instance, Service
+from mesh.pilot.visibility import is_exported
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class World:
-    """``services`` are sorted by host. ``registry_only``: hosts the mesh does not know cannot be reached.
+    """``services`` are sorted by host; entries may have one host several times, until it is known who looks
+    (``seen_by``). ``registry_only``: hosts the mesh does not know cannot be reached.
 
     ``protocol_detection_timeout_s``: how long a client may be silent where its first bytes decide; 0 = for
     ever.
@@ -41,13 +43,30 @@ class World:
 
     def service(self, host: str) -> Service | None:
         """The service of a full host name."""
-        return self.shared("services by host", lambda: {found.host: found for found in self.services}).get(
-            host
-        )
+        return self.shared("services by host", lambda: _by_host(self.services)).get(host)
+
+    def seen_by(self, namespace: str) -> World:
+        """The world as callers of that namespace know it: nothing that is not exported to them, and of the
+        services of one host their own namespace's, else the first."""
+
+        def look() -> World:
+            seen = [one for one in self.services if is_exported(one.export_to, one.namespace, namespace)]
+            seen.sort(key=lambda one: (one.host, one.namespace != namespace))
+            everywhere = self.shared("instances by workload", self._by_workload)
+            mine = tuple(_by_host(seen).values())
+            return replace(self, services=mine, _made={"instances by workload": everywhere})
+
+        same = self.shared("seen alike", self._is_seen_alike)
+        return self if same else self.shared(("seen by", namespace), look)
 
     def instances_of(self, node: Node) -> Sequence[tuple[Service, Instance]]:
         """The workload as an instance of each service it is part of, sorted by the services' hosts."""
         return self.shared("instances by workload", self._by_workload).get(proxy_name(node), ())
+
+    def _is_seen_alike(self) -> bool:
+        return len(_by_host(self.services)) == len(self.services) and not any(
+            service.export_to for service in self.services
+        )
 
     def _by_workload(self) -> dict[str, list[tuple[Service, Instance]]]:
         found: dict[str, list[tuple[Service, Instance]]] = {}
@@ -55,3 +74,11 @@ class World:
             for instance in service.instances:
                 found.setdefault(proxy_name(instance.node), []).append((service, instance))
         return found
+
+
+def _by_host(services: Iterable[Service]) -> dict[str, Service]:
+    """The first of each host."""
+    found: dict[str, Service] = {}
+    for service in services:
+        found.setdefault(service.host, service)
+    return found

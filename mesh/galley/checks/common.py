@@ -100,6 +100,24 @@ def check_changed_header(name: str, loc: Loc) -> Problems:
         yield Problem(loc, f"expected a header name, got {quoted(name)}")
 
 
+def check_export_to(export_to: Sequence[str], namespace: str, loc: Loc, *, nobody: bool = False) -> Problems:
+    """Namespaces, each once; "*" (all) and, where it means something, "~" (none) stand alone."""
+    seen: set[str] = set()
+    for index, to in enumerate(export_to):
+        at: Loc = (*loc, index)
+        if to in ("*", "~"):
+            if to == "~" and not nobody:
+                yield Problem(at, 'expected a namespace, "." or "*", got "~"')
+            elif len(export_to) > 1:
+                yield Problem(at, f"expected nothing beside {quoted(to)}")
+        elif to != ".":
+            yield from check_dns_label(to, at)
+        meant = namespace if to == "." else to
+        if meant in seen:
+            yield Problem(at, f"the namespace {quoted(meant)} stands twice")
+        seen.add(meant)
+
+
 def check_fixed_headers(headers: Mapping[str, str], loc: Loc) -> Problems:
     """Headers that are written as they stand, where Envoy knows no commands."""
     for name, value in headers.items():

@@ -17,7 +17,7 @@ from mesh.galley.api.traffic_policy import (
     TrafficPolicy,
 )
 from mesh.galley.checks.annotations import check_annotations
-from mesh.galley.checks.common import Problems, check_dns_label, check_host, check_labels
+from mesh.galley.checks.common import Problems, check_dns_label, check_export_to, check_host, check_labels
 from mesh.galley.checks.locality import check_locality
 from mesh.galley.fault import Loc, Problem, quoted
 
@@ -34,9 +34,14 @@ def check_destination_rule(rule: DestinationRule) -> Problems:
     yield from check_host(spec.host, ("spec", "host"), wildcard=True)
     if spec.traffic_policy is not None:
         yield from _check_policy(spec.traffic_policy, ("spec", "trafficPolicy"))
+    home, exports = rule.metadata.namespace, ("spec", "exportTo")
+    yield from check_export_to(spec.export_to, home, exports)
     if spec.workload_selector is not None:
-        at: Loc = ("spec", "workloadSelector", "matchLabels")
-        yield from check_labels(spec.workload_selector.match_labels, at)
+        yield from check_labels(
+            spec.workload_selector.match_labels, ("spec", "workloadSelector", "matchLabels")
+        )
+        if not {".", home}.issuperset(spec.export_to):
+            yield Problem(exports, "expected no other namespace beside workloadSelector: it is for its own")
     names = [subset.name for subset in spec.subsets]
     for index, subset in enumerate(spec.subsets):
         at = ("spec", "subsets", index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mesh.galley.api.service_entry import ServiceEntry
-from mesh.galley.checks.common import Problems, check_host, check_labels
+from mesh.galley.checks.common import Problems, check_export_to, check_host, check_labels
 from mesh.galley.fault import Loc, Problem, quoted
 from mesh.model.names import is_ip
 
@@ -13,6 +13,9 @@ def check_service_entry(entry: ServiceEntry) -> Problems:
     yield from _check_addresses(entry)
     yield from _check_ports(entry)
     yield from _check_endpoints(entry)
+    yield from check_export_to(
+        entry.spec.export_to, entry.metadata.namespace, ("spec", "exportTo"), nobody=True
+    )
 
 
 def _check_hosts(entry: ServiceEntry) -> Problems:

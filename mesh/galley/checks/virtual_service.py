@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mesh.galley.api.virtual_service import TcpRoute, TlsRoute, VirtualService
 from mesh.galley.checks.annotations import check_annotations
-from mesh.galley.checks.common import Problems, check_host, check_labels
+from mesh.galley.checks.common import Problems, check_export_to, check_host, check_labels
 from mesh.galley.checks.http_route import check_destinations, check_http_route
 from mesh.galley.checks.reachability import check_reachability
 from mesh.galley.fault import Loc, Problem, quoted
@@ -14,6 +14,7 @@ def check_virtual_service(service: VirtualService) -> Problems:
     spec, loc = service.spec, ("spec",)
     yield from check_annotations(service.metadata, service.kind)
     yield from _check_hosts(service)
+    yield from check_export_to(spec.export_to, service.metadata.namespace, (*loc, "exportTo"))
     if not (spec.http or spec.tls or spec.tcp):
         yield Problem(loc, "expected http, tls or tcp rules, got none")
     for index, rule in enumerate(spec.http):

@@ -23,6 +23,7 @@ fault                delays and aborts
 cors                 who may call from another origin
 hash_policy          consistent hashing: what of a request
 headers              header operations
+client               the callers' side of a workload
 clusters             outbound by service, port and subset; inbound; special ones
 entry_cluster        those of ServiceEntries
 cluster_policy       what a policy makes of a cluster

@@ -13,6 +13,5 @@ from mesh.pilot.world import World
 
 def assemble(world: World, node: Node) -> Resources:
     """What this proxy must be sent, each kind sorted by name."""
-    return Resources(
-        clusters(world, node), endpoints(world, node), listeners(world, node), routes(world, node)
-    )
+    seen = world.seen_by(node.namespace)
+    return Resources(clusters(seen, node), endpoints(seen, node), listeners(seen, node), routes(seen, node))

@@ -14,6 +14,7 @@ from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoin
 from mesh.model.node import Node, ServicePort
 from mesh.model.tls import UpstreamTls
 from mesh.pilot.services import Service, is_auto, is_http, is_http2
+from mesh.pilot.translate.client import Client, client_of
 from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import MergedRule, Policy, policy_for, rule_for
 from mesh.pilot.translate.entry_cluster import as_reached_by, listed, of_entry
@@ -39,23 +40,23 @@ class OutboundCluster:
 
 def clusters(world: World, node: Node) -> tuple[Cluster, ...]:
     """Every cluster of one proxy, sorted by name."""
-    outbound = outbound_clusters(world, node.namespace)
+    outbound = outbound_clusters(world, client_of(world, node))
     found = [as_reached_by(node, _as_seen_from(node, one)) for one in outbound]
     found += [_inbound(node, port) for port in inbound_ports(world, node)]
     found += _special(node)
     return tuple(sorted(found, key=lambda cluster: cluster.name))
 
 
-def outbound_clusters(world: World, client_namespace: str) -> tuple[OutboundCluster, ...]:
-    """What callers of one namespace may reach, sorted by cluster name; the same for all of them."""
-    return world.shared(("clusters", client_namespace), lambda: _outbound_clusters(world, client_namespace))
+def outbound_clusters(world: World, client: Client) -> tuple[OutboundCluster, ...]:
+    """What such callers may reach, sorted by cluster name; the same for all of them."""
+    return world.shared(("clusters", client), lambda: _outbound_clusters(world, client))
 
 
-def _outbound_clusters(world: World, client_namespace: str) -> tuple[OutboundCluster, ...]:
+def _outbound_clusters(world: World, client: Client) -> tuple[OutboundCluster, ...]:
     found: list[OutboundCluster] = []
     for service in world.services:
-        rule = rule_for(world.config.destination_rules, service, client_namespace)
-        checks = checks_for(world.config.health_checks, service, client_namespace)
+        rule = rule_for(world.config.destination_rules, service, client)
+        checks = checks_for(world.config.health_checks, service, client)
         for port in service.ports:
             for subset in (None, *rule.subsets):
                 policy = policy_for(rule, subset, port.number)

@@ -14,6 +14,7 @@ from typing import Any
 from mesh.galley.api.http_route import HttpMatch, HttpRoute
 from mesh.galley.api.string_match import TextMatch
 from mesh.galley.api.virtual_service import VirtualService
+from mesh.pilot.visibility import is_exported
 from mesh.pilot.world import World
 
 _INHERITED = (
@@ -42,8 +43,7 @@ def _find(world: World, root: VirtualService, name: str, namespace: str) -> Virt
     wanted = namespace or home, name
     for one in world.config.virtual_services:
         if (one.metadata.namespace, one.metadata.name) == wanted and not one.spec.hosts:
-            to = {wanted[0] if each == "." else each for each in one.spec.export_to}
-            return one if not to or "*" in to or home in to else None
+            return one if is_exported(one.spec.export_to, wanted[0], home) else None
     return None
 
 

@@ -1,9 +1,12 @@
 """Which DestinationRule policy is in force for a service's port and subset, for callers of one namespace.
 
 Istio looks in the caller's namespace, then the service's, then the root namespace; in the first that has a
-rule covering the host, the most specific host counts. Rules of one namespace for one host are merged: subsets
-of all (of equal names the first), the first traffic policy there is. A subset's policy overrides the rule's
-field by field; a port's policy replaces both, what it leaves out is default (not inherited).
+rule covering the host, the most specific host counts. ``exportTo`` keeps rules from callers of other
+namespaces, and a ``workloadSelector`` from all but the workloads of its own that it selects. Rules of one
+namespace for one host are merged, those of the first selector before the others: subsets of all (of equal
+names the first), the first traffic policy there is. (Istio goes by age, which files do not have.) A subset's
+policy overrides the rule's field by field; a port's policy replaces both, what it leaves out is default (not
+inherited).
 """
 
 from __future__ import annotations
@@ -23,8 +26,10 @@ from mesh.galley.api.traffic_policy import (
     TrafficPolicy,
 )
 from mesh.pilot.services import Service
+from mesh.pilot.translate.client import Client
 from mesh.pilot.translate.hosts import in_full, most_specific
 from mesh.pilot.translate.selection import ROOT_NAMESPACE
+from mesh.pilot.visibility import is_exported
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +57,41 @@ class MergedRule:
 NO_RULE = MergedRule()
 
 
-def rule_for(rules: Iterable[DestinationRule], service: Service, client_namespace: str) -> MergedRule:
-    """The merged rule that callers of that namespace obey towards the service."""
+def lookup_order(client: Client, service: Service) -> tuple[str, ...]:
+    """The namespaces that rules are looked for in. The root's are for everybody: its own workloads, too, get
+    them last."""
+    own = () if client.namespace == ROOT_NAMESPACE else (client.namespace,)
+    return (*own, service.namespace, ROOT_NAMESPACE)
+
+
+def rule_for(rules: Iterable[DestinationRule], service: Service, client: Client) -> MergedRule:
+    """The merged rule that such callers obey towards the service."""
     ordered = sorted(rules, key=lambda rule: (rule.metadata.namespace, rule.metadata.name))
-    for namespace in (client_namespace, service.namespace, ROOT_NAMESPACE):
-        here = [rule for rule in ordered if rule.metadata.namespace == namespace]
+    for namespace in lookup_order(client, service):
+        here = [rule for rule in ordered if rule.metadata.namespace == namespace and _obeys(client, rule)]
         found = most_specific(service.host, ((in_full(rule.spec.host, namespace), rule) for rule in here))
         if found:
-            return _merge(found)
+            return _merge(_own_first(found))
     return NO_RULE
+
+
+def _obeys(client: Client, rule: DestinationRule) -> bool:
+    """Callers obey all rules of their own namespace, wherever else these are exported to."""
+    spec, home = rule.spec, rule.metadata.namespace
+    if spec.workload_selector is not None:
+        return client.is_selected(rule)
+    return home == client.namespace or is_exported(spec.export_to, home, client.namespace)
+
+
+def _own_first(rules: list[DestinationRule]) -> list[DestinationRule]:
+    """Those of the first selector, then those without one."""
+    selectors = [rule.spec.workload_selector for rule in rules]
+    first = next((selector for selector in selectors if selector is not None), None)
+    own = [rule for rule in rules if rule.spec.workload_selector is not None]
+    return [
+        *(rule for rule in own if rule.spec.workload_selector == first),
+        *(rule for rule in rules if rule.spec.workload_selector is None),
+    ]
 
 
 def policy_for(rule: MergedRule, subset: Subset | None, port: int) -> Policy:

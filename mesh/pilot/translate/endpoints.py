@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint
 from mesh.model.node import Node
 from mesh.pilot.registry import proxy_name
+from mesh.pilot.translate.client import client_of
 from mesh.pilot.translate.clusters import OutboundCluster, outbound_clusters
 from mesh.pilot.translate.entry_cluster import listed
 from mesh.pilot.translate.locality import Placed, by_locality, is_relative, locality_of
@@ -20,17 +21,17 @@ def endpoints(world: World, node: Node) -> tuple[ClusterLoadAssignment, ...]:
 
 
 def _viewpoint(world: World, node: Node) -> tuple[Hashable, ...]:
-    """All of a node that its endpoints depend on: its labels only where some rule tells near from far."""
-    namespace = node.namespace
+    """All of a node that its endpoints depend on: all labels only where some rule tells near from far."""
+    client = client_of(world, node)
     relative = world.shared(
-        ("relative", namespace),
-        lambda: any(is_relative(outbound.policy) for outbound in outbound_clusters(world, namespace)),
+        ("relative", client),
+        lambda: any(is_relative(outbound.policy) for outbound in outbound_clusters(world, client)),
     )
-    return (namespace, *sorted(node.labels.items())) if relative else (namespace,)
+    return (client, *sorted(node.labels.items())) if relative else (client,)
 
 
 def _assignments(world: World, client: Node) -> Iterator[ClusterLoadAssignment]:
-    for outbound in outbound_clusters(world, client.namespace):
+    for outbound in outbound_clusters(world, client_of(world, client)):
         if outbound.cluster.discovery == "EDS":
             found = [_placed(world, node, port) for node, port in _answering(outbound)]
             found += listed(outbound.service, outbound.port, outbound.subset)

@@ -11,19 +11,20 @@ from dataclasses import replace
 
 from mesh.galley.api.traffic_policy import ConsistentHash
 from mesh.model.route import Forward, HashPolicy, Route
+from mesh.pilot.translate.client import Client
 from mesh.pilot.translate.clusters import outbound_clusters
 from mesh.pilot.world import World
 
 
-def with_hash_policies(world: World, client_namespace: str, routes: tuple[Route, ...]) -> tuple[Route, ...]:
+def with_hash_policies(world: World, client: Client, routes: tuple[Route, ...]) -> tuple[Route, ...]:
     """The routes, each with the hash policies of the clusters that it forwards to."""
-    known = world.shared(("hash policies", client_namespace), lambda: _by_cluster(world, client_namespace))
+    known = world.shared(("hash policies", client), lambda: _by_cluster(world, client))
     return tuple(_with_policies(route, known) for route in routes) if known else routes
 
 
-def _by_cluster(world: World, client_namespace: str) -> Mapping[str, HashPolicy]:
+def _by_cluster(world: World, client: Client) -> Mapping[str, HashPolicy]:
     found: dict[str, HashPolicy] = {}
-    for outbound in outbound_clusters(world, client_namespace):
+    for outbound in outbound_clusters(world, client):
         balancer = outbound.policy.load_balancer
         if balancer is not None and balancer.consistent_hash is not None:
             policy = hash_policy(balancer.consistent_hash)

@@ -15,8 +15,9 @@ from mesh.galley.api.health_check import HealthCheckSpec, HttpCheck
 from mesh.model.cluster import Cluster
 from mesh.model.health_check import GrpcHealthCheck, HealthCheck, HttpHealthCheck, TcpHealthCheck
 from mesh.pilot.services import Service
+from mesh.pilot.translate.client import Client
+from mesh.pilot.translate.destination_rule import lookup_order
 from mesh.pilot.translate.hosts import in_full, most_specific
-from mesh.pilot.translate.selection import ROOT_NAMESPACE
 
 # HealthCheckSpec's field -> the model's
 _TIMES = {
@@ -32,9 +33,9 @@ _TIMES = {
 }
 
 
-def checks_for(checks: Iterable[Check], service: Service, client_namespace: str) -> tuple[Check, ...]:
-    """Those for the service that its callers in that namespace obey."""
-    for namespace in (client_namespace, service.namespace, ROOT_NAMESPACE):
+def checks_for(checks: Iterable[Check], service: Service, client: Client) -> tuple[Check, ...]:
+    """Those for the service that such callers obey."""
+    for namespace in lookup_order(client, service):
         here = (check for check in checks if check.metadata.namespace == namespace)
         found = most_specific(service.host, ((in_full(check.spec.host, namespace), check) for check in here))
         if found:

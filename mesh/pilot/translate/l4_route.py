@@ -18,7 +18,7 @@ from mesh.pilot.translate import filters
 from mesh.pilot.translate.destination import Target, cluster_of
 from mesh.pilot.translate.destination_rule import Policy
 from mesh.pilot.translate.hosts import in_full, most_specific
-from mesh.pilot.translate.virtual_service import is_exported
+from mesh.pilot.visibility import is_exported
 from mesh.pilot.world import World
 
 _ALWAYS = L4Match()
@@ -89,7 +89,9 @@ def _bindings(world: World, client_namespace: str) -> list[tuple[str, VirtualSer
     found = [
         one
         for one in world.config.virtual_services
-        if (one.spec.tcp or one.spec.tls) and one.spec.in_mesh and is_exported(one, client_namespace)
+        if (one.spec.tcp or one.spec.tls)
+        and one.spec.in_mesh
+        and is_exported(one.spec.export_to, one.metadata.namespace, client_namespace)
     ]
     found.sort(key=lambda one: one.metadata.namespace != client_namespace)
     return [(in_full(host, one.metadata.namespace), one) for one in found for host in one.spec.hosts]

@@ -10,7 +10,8 @@ from mesh.model.listener import FilterChain, FilterChainMatch, Listener, TcpProx
 from mesh.model.node import Node, ServicePort
 from mesh.pilot.services import Service, is_auto, is_tls
 from mesh.pilot.translate import filters
-from mesh.pilot.translate.destination_rule import policy_for, rule_for
+from mesh.pilot.translate.client import client_of
+from mesh.pilot.translate.destination_rule import Policy, policy_for, rule_for
 from mesh.pilot.translate.inbound import ANY_ADDRESS
 from mesh.pilot.translate.l4_route import sni_proxies, tcp_proxy
 from mesh.pilot.translate.outbound_http import http_manager
@@ -33,7 +34,7 @@ def unknown_cluster(world: World) -> str:
 def _at_place(world: World, node: Node, place: Place) -> Listener:
     """What no SNI rule takes, and what is no HTTP, goes as the ``tcp`` rules say."""
     name, service, port = place.name, place.service, place.port
-    policy = policy_for(rule_for(world.config.destination_rules, service, node.namespace), None, port.number)
+    policy = _policy(world, node, service, port)
     rest = FilterChain(name, tcp_proxy(world, node, service, port, policy))
     listener = Listener(
         name,
@@ -98,11 +99,15 @@ def _by_host(
     """What the rules say of each host, then each host as it is: earlier names win."""
     plain: list[tuple[tuple[str, ...], TcpProxy]] = []
     for service, port in ports:
-        rule = rule_for(world.config.destination_rules, service, node.namespace)
-        policy = policy_for(rule, None, port.number)
+        policy = _policy(world, node, service, port)
         yield from sni_proxies(world, node, service, port, policy)
         plain.append(((service.host,), tcp_proxy(world, node, service, port, policy)))
     yield from plain
+
+
+def _policy(world: World, node: Node, service: Service, port: ServicePort) -> Policy:
+    rule = rule_for(world.config.destination_rules, service, client_of(world, node))
+    return policy_for(rule, None, port.number)
 
 
 def _sni_chains(

@@ -27,6 +27,7 @@ from mesh.model.route import (
 )
 from mesh.pilot.services import is_auto, is_http
 from mesh.pilot.translate import filters
+from mesh.pilot.translate.client import client_of
 from mesh.pilot.translate.destination import Target
 from mesh.pilot.translate.hash_policy import with_hash_policies
 from mesh.pilot.translate.places import Place, has_no_place, places
@@ -63,7 +64,7 @@ def outbound_http_ports(world: World, node: Node) -> tuple[int, ...]:
 def viewpoint(world: World, node: Node) -> tuple[Hashable, ...]:
     """All of a node that its rules depend on: of its labels only those some rule asks for."""
     keys = world.shared("source labels", lambda: _asked_labels(world))
-    return node.namespace, node.interception, tuple(node.labels.get(key) for key in keys)
+    return client_of(world, node), node.interception, tuple(node.labels.get(key) for key in keys)
 
 
 def _asked_labels(world: World) -> tuple[str, ...]:
@@ -129,7 +130,7 @@ def _hosts(world: World, node: Node, targets: Iterable[Target], rest: VirtualHos
 
 def _host(world: World, node: Node, target: Target, domains: tuple[str, ...]) -> VirtualHost:
     routes = routes_to(world, node, target, governing(world, target.host, node.namespace))
-    routes = with_hash_policies(world, node.namespace, routes)
+    routes = with_hash_policies(world, client_of(world, node), routes)
     name = names.virtual_host(target.host, target.port)
     return VirtualHost(name, domains, routes, include_attempt_count=True)
 

@@ -17,6 +17,7 @@ from mesh.pilot.translate.fault import fault, script
 from mesh.pilot.translate.headers import mutation
 from mesh.pilot.translate.hosts import covers, in_full, most_specific
 from mesh.pilot.translate.match import holds_for, route_match
+from mesh.pilot.visibility import is_exported
 from mesh.pilot.world import World
 
 DEFAULT_ROUTE = "default"
@@ -95,14 +96,8 @@ def _bindings(world: World, client_namespace: str) -> Sequence[tuple[str, Virtua
 
 def _binds(virtual_service: VirtualService, client_namespace: str) -> bool:
     spec = virtual_service.spec
-    return bool(spec.http) and spec.in_mesh and is_exported(virtual_service, client_namespace)
-
-
-def is_exported(virtual_service: VirtualService, client_namespace: str) -> bool:
-    """Whether callers of that namespace see it (``exportTo``)."""
-    namespace = virtual_service.metadata.namespace
-    to = {namespace if one == "." else one for one in virtual_service.spec.export_to}
-    return not to or "*" in to or client_namespace in to
+    home = virtual_service.metadata.namespace
+    return bool(spec.http) and spec.in_mesh and is_exported(spec.export_to, home, client_namespace)
 
 
 def _identity(virtual_service: VirtualService) -> tuple[str, str]:

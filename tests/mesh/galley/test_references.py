@@ -194,3 +194,13 @@ def test_two_limits_of_the_same_ports_are_told_apart():
     [(key, where, severity, message)] = found(*texts, limit("e", of_a + "ports: [80, 81, 82], http: BUCKET"))
     assert (key, where, severity) == ("LocalRateLimit default/e", "spec", "warning")
     assert message.startswith("LocalRateLimit default/d is for the same ports of these workloads")
+
+
+def test_rules_for_other_callers_are_not_contested(destination_rule: Make):
+    rule = destination_rule("v1")
+    other = destination_rule("v1", name="other")
+    [(_, where, severity, message)] = found(rule, other)
+    assert (where, severity) == ("spec.host", "warning")
+    assert "their subsets add up" in message
+    for more in ("exportTo: ['.']", "workloadSelector: {matchLabels: {app: a}}"):
+        assert found(rule, f"{other.rstrip()}\n  {more}\n") == []

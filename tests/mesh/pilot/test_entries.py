@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from mesh.model.node import Node
 from mesh.pilot.services import EntryEndpoint
+from mesh.pilot.translate.assemble import assemble
 from mesh.pilot.world import World
 
 MakeWorld = Callable[..., World]
@@ -59,3 +60,36 @@ def test_a_selector_takes_workloads_of_the_entrys_namespace(
     assert service is not None
     assert [(one.node, one.targets) for one in service.instances] == [(here, ((80, 8080), (443, 443)))]
     assert service.accounts == (str(here.spiffe_id),)
+
+
+def test_a_host_is_seen_where_it_is_exported_to(world: MakeWorld, node: Callable[..., Node]) -> None:
+    first = ENTRY % ("a", "x.example.com", "MESH_INTERNAL", "DNS") + "  exportTo: [., away]\n"
+    second = (ENTRY % ("b", "x.example.com", "MESH_EXTERNAL", "DNS")).replace(": default", ": other")
+    hidden = ENTRY % ("c", "y.example.com", "MESH_EXTERNAL", "DNS") + "  exportTo: ['~']\n"
+    made = world((node(),), f"{first}---{second}---{hidden}")
+    seen = {name: made.seen_by(name).service("x.example.com") for name in ("default", "away", "other", "far")}
+    assert {name: one and one.namespace for name, one in seen.items()} == {
+        "default": "default",
+        "away": "default",
+        "other": "other",
+        "far": "other",
+    }
+    assert made.seen_by("default").service("y.example.com") is None
+    text = second.replace("other", "default", 1) + "  exportTo: [away]\n"
+    assert world((), text).seen_by("default").service("x.example.com") is None
+    clusters = {one.name for one in assemble(made, node()).clusters if "example" in one.name}
+    assert clusters == {"outbound|80||x.example.com", "outbound|443||x.example.com"}
+
+
+def test_what_nobody_sees_still_has_its_workloads(world: MakeWorld, node: Callable[..., Node]) -> None:
+    """``exportTo: ["~"]``: known to its own workloads alone, as what comes to them."""
+    vm = node("vm-v1", service="", ports=())
+    text = ENTRY % ("a", "vm.example.com", "MESH_INTERNAL", "STATIC")
+    made = world((vm,), text + "  workloadSelector: {labels: {app: vm}}\n  exportTo: ['~']\n")
+    found = assemble(made, vm)
+    assert [one.name for one in found.clusters if "8080" in one.name] == ["inbound|8080||"]
+
+
+def test_worlds_that_all_see_alike_are_one(world: MakeWorld) -> None:
+    made = world()
+    assert made.seen_by("default") is made

@@ -6,6 +6,8 @@ from typing import Any
 from mesh.model.cluster import Cluster
 from mesh.model.node import Node
 from mesh.model.outlier import OutlierDetection, SuccessRate
+from mesh.model.route import Forward
+from mesh.pilot.translate.assemble import assemble
 from mesh.pilot.translate.clusters import clusters
 from mesh.pilot.world import World
 
@@ -142,3 +144,89 @@ def test_an_exact_host_beats_a_wildcard(world: MakeWorld, node: MakeNode) -> Non
     )
     assert cluster(made, node()).lb_policy == "LEAST_REQUEST"
     assert cluster(made, node(), "v1").config == "destination-rule/default/b"
+
+
+def in_force(world: World, *clients: Node) -> list[tuple[int, list[str]]]:
+    """What each client's connections are limited to, and the subsets it knows."""
+    found = []
+    for client in clients:
+        subsets = {one.name.split("|")[2] for one in clusters(world, client) if one.host == REVIEWS}
+        found.append((cluster(world, client).circuit_breaker.max_connections, sorted(subsets)))
+    return found
+
+
+def limit(connections: int, more: str = "", subset: str = "", host: str = REVIEWS) -> str:
+    policy = f"trafficPolicy: {{connectionPool: {{tcp: {{maxConnections: {connections}}}}}}}"
+    subsets = f", subsets: [{{name: {subset}}}]" if subset else ""
+    return f"{{host: {host}, {policy}{subsets}{more}}}"
+
+
+def test_a_rule_is_kept_from_callers_it_is_not_exported_to(world: MakeWorld, node: MakeNode) -> None:
+    here, away, other = node(), node("web-v1", 2, namespace="away"), node("web-v1", 3, namespace="other")
+    text = (
+        rule(limit(1, ", exportTo: [., away]"))
+        + rule(limit(2, host="'*.local'"), "wide")
+        + rule(limit(3), "root", "istio-system")
+    )
+    made = world((here, away, other), text)
+    assert [each for each, _ in in_force(made, here, away, other)] == [1, 1, 2]
+    made = world((here, away, other), text.replace("'*.local'", "'*.local', exportTo: ['.']"))
+    assert [each for each, _ in in_force(made, here, away, other)] == [1, 1, 3]
+
+
+def test_callers_obey_the_rules_of_their_own_namespace_wherever_these_go(
+    world: MakeWorld, node: MakeNode
+) -> None:
+    made = world((node(),), rule(limit(1, ", exportTo: [other]")))
+    assert in_force(made, node()) == [(1, [""])]
+
+
+def test_the_roots_rules_are_the_last_for_its_own_workloads_too(world: MakeWorld, node: MakeNode) -> None:
+    gateway = node("web-v1", 2, namespace="istio-system")
+    root = rule(limit(3, host="'*.local'"), "root", "istio-system")
+    assert in_force(world((node(), gateway), root + rule(limit(1))), gateway) == [(1, [""])]
+    assert in_force(world((node(), gateway), root), gateway) == [(3, [""])]
+
+
+def test_a_selectors_rule_goes_first_and_the_others_fill_in(world: MakeWorld, node: MakeNode) -> None:
+    picked, other, away = node("web-v1"), node("web-v2", 2), node("web-v1", 3, namespace="away")
+    selector = ", workloadSelector: {matchLabels: {app: web, version: v1}}"
+    text = (
+        rule(limit(1, subset="v1"), "a")
+        + rule(limit(2, selector, subset="v2"), "b")
+        + rule(limit(3, ", workloadSelector: {matchLabels: {app: web}}", subset="v3"), "c")
+        + rule(limit(4, selector, subset="v4"), "d")
+    )
+    made = world((node(), picked, other, away), text)
+    assert in_force(made, picked, other, away) == [
+        (2, ["", "v1", "v2", "v4"]),
+        (3, ["", "v1", "v3"]),
+        (1, ["", "v1"]),
+    ]
+    assert cluster(made, picked).config == "destination-rule/default/b"
+
+
+def test_routes_and_endpoints_follow_the_selected_rule(world: MakeWorld, node: MakeNode) -> None:
+    selector = ", workloadSelector: {matchLabels: {app: web}}"
+    hashing = "trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: x-user}}}"
+    picked, other = node("web-v1"), node("mobile-v1", 2)
+    made = world(
+        (node(), picked, other),
+        rule(f"{{host: reviews, {hashing}, subsets: [{{name: none, labels: {{for: nobody}}}}]{selector}}}"),
+    )
+    hashed, plain = assemble(made, picked), assemble(made, other)
+    name = f"outbound|9080|none|{REVIEWS}"
+    assert name in {one.cluster_name for one in hashed.endpoints}
+    assert name not in {one.cluster_name for one in plain.endpoints}
+    keys = [
+        {
+            key.name
+            for table in found.routes
+            for host in table.virtual_hosts
+            for route in host.routes
+            if isinstance(route.action, Forward)
+            for key in route.action.hash_policies
+        }
+        for found in (hashed, plain)
+    ]
+    assert keys == [{"x-user"}, set()]
