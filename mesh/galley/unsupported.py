@@ -44,7 +44,7 @@ UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
     },
     **{("DestinationRule", f"{policy}.{field}"): ANY for policy in _POLICIES for field in _OF_POLICY},
     ("Gateway", ""): ANY,
-    ("ServiceEntry", "spec.resolution"): ("DNS_ROUND_ROBIN", "DYNAMIC_DNS"),
+    ("ServiceEntry", "spec.resolution"): ("DYNAMIC_DNS",),
     ("ServiceEntry", "spec.endpoints.*.network"): ANY,
 }
 

@@ -10,7 +10,7 @@ from mesh.model.health_check import HealthCheck
 from mesh.model.outlier import OutlierDetection
 from mesh.model.tls import UpstreamTls
 
-Discovery = Literal["EDS", "STATIC", "STRICT_DNS", "ORIGINAL_DST"]
+Discovery = Literal["EDS", "STATIC", "STRICT_DNS", "LOGICAL_DNS", "ORIGINAL_DST"]
 LbPolicy = Literal["ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "RING_HASH", "MAGLEV", "CLUSTER_PROVIDED"]
 
 # Istio's defaults: every limit so high that only a DestinationRule makes one bite.
@@ -72,7 +72,7 @@ class Cluster:
     connect_timeout_s: float = 10.0
     tls: UpstreamTls | None = None
     tls_by_endpoint: bool = False
-    load_assignment: ClusterLoadAssignment | None = None  # STATIC and STRICT_DNS only
+    load_assignment: ClusterLoadAssignment | None = None  # STATIC, STRICT_DNS and LOGICAL_DNS only
     circuit_breaker: CircuitBreaker = CircuitBreaker()
     idle_timeout_s: float = 3600.0
     max_requests_per_connection: int = 0  # 0 = unlimited

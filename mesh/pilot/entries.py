@@ -21,8 +21,7 @@ from mesh.model.node import Node, ServicePort
 from mesh.model.protocol import protocol_of
 from mesh.pilot.services import Entry, EntryEndpoint, Instance, Resolution, Service, accounts_of
 
-# others are not served yet: galley says so
-_RESOLUTIONS: dict[str, Resolution] = {"STATIC": "STATIC", "DNS": "DNS"}
+_BY_NAME = ("DNS", "DNS_ROUND_ROBIN")
 _TLS_MODE = "security.istio.io/tlsMode"
 
 
@@ -45,11 +44,12 @@ def _services(entry: ServiceEntry, nodes: Sequence[Node]) -> Iterator[Service]:
     instances = tuple(_instance(entry, node) for node in nodes if _selects(entry, node))
     accounts = tuple(sorted(spec.subject_alt_names)) or accounts_of(one.node for one in instances)
     outside = spec.location == "MESH_EXTERNAL"
-    resolution: Resolution = _RESOLUTIONS.get(spec.resolution, "NONE")
+    # DYNAMIC_DNS is not served yet: galley says so
+    resolution: Resolution = "NONE" if spec.resolution == "DYNAMIC_DNS" else spec.resolution
     addresses = tuple(address for address in spec.addresses if "/" not in address)
     for host in map(str.lower, spec.hosts):
         listed = spec.endpoints
-        if resolution == "DNS" and not listed:
+        if resolution in _BY_NAME and not listed:
             listed = (WorkloadEntry(address=host),)
         endpoints = tuple(_endpoint(entry, one) for one in listed)
         yield Service(

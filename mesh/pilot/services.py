@@ -20,7 +20,7 @@ from mesh.model import names, protocol
 from mesh.model.endpoint import Locality
 from mesh.model.node import Node, ServicePort
 
-Resolution = Literal["NONE", "STATIC", "DNS"]
+Resolution = Literal["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN"]
 NO_LOCALITY = Locality()
 
 

@@ -46,7 +46,7 @@
     host             one of its endpoints
     health_watch     which of them are well
     health_check/    ... asked whether it is well
-    strict_dns       ... of endpoints given by name
+    dns              ... of endpoints given by name
     cluster_stats    a cluster's counters
     load_balancer    which level, locality, endpoint (pure)
     balance          which of several endpoints (pure)

@@ -13,12 +13,12 @@ from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, Locality
 from mesh.proxy.balance import BALANCERS, Balancer
 from mesh.proxy.breaker import Breaker, divided
 from mesh.proxy.cluster_stats import ClusterStats
+from mesh.proxy.dns import Dns
 from mesh.proxy.hash_table import TABLES, Table
 from mesh.proxy.health_watch import HealthWatch
 from mesh.proxy.host import Address, Host, HostKey
 from mesh.proxy.load_balancer import Group, LoadBalancer, Policy
 from mesh.proxy.slow_start import STEPS, is_warming, scaled_weight
-from mesh.proxy.strict_dns import StrictDns
 from mesh.proxy.timers import Timer
 from mesh.proxy.tried import Tried
 from mesh.proxy.worker import Worker
@@ -35,6 +35,8 @@ class RuntimeCluster:
         is_original = model.discovery == "ORIGINAL_DST"
         if model.lb_policy not in {*BALANCERS, *TABLES} and not is_original:
             raise Rejected(f"cluster {model.name}: lb_policy {model.lb_policy} is not supported")
+        if model.discovery == "LOGICAL_DNS" and not _is_single(model.load_assignment):
+            raise Rejected(f"cluster {model.name}: load_assignment: expected one endpoint with LOGICAL_DNS")
         if model.health_check is not None and is_original:
             raise Rejected(f"cluster {model.name}: health_checks: not supported with ORIGINAL_DST")
         self.model = model
@@ -57,12 +59,14 @@ class RuntimeCluster:
         self._balancer: LoadBalancer[Host] | None = None
         self._next: Balancer[Host] | None = None  # the balancer's, looked up once
         self._table: Table[Host] | None = None  # ... instead, with consistent hashing
-        self._dns: StrictDns | None = None
+        self._dns: Dns | None = None
         self._warming: Timer | None = None
         self._is_due = False  # endpoints are looked at again in this turn of the loop
         if model.load_assignment is not None:
             if model.discovery == "STRICT_DNS":
-                self._dns = StrictDns(model.load_assignment, worker, self.update)
+                self._dns = Dns(model.load_assignment, worker, self.update)
+            elif model.discovery == "LOGICAL_DNS":
+                self._dns = Dns(model.load_assignment, worker, self._move_to, first_only=True)
             else:
                 self.update(model.load_assignment)
 
@@ -137,6 +141,16 @@ class RuntimeCluster:
             self._watch.settled()
         self._weights = {(part.priority, part.locality): part.weight for part in assignment.localities}
         self._members_changed()
+
+    def _move_to(self, assignment: ClusterLoadAssignment) -> None:
+        """LOGICAL_DNS: the one endpoint has another address."""
+        [part] = assignment.localities
+        if not self.hosts or not part.endpoints:
+            self.update(assignment)
+            return
+        [host], [endpoint] = self.hosts.values(), part.endpoints
+        host.move(endpoint)
+        self.hosts = {host.key: host}
 
     def _members_changed(self) -> None:
         self.stats.membership.value = len(self.hosts)
@@ -233,3 +247,7 @@ class RuntimeCluster:
     def _forget_unused(self) -> None:
         for key in [key for key, host in self.hosts.items() if not host.active]:
             self._remove(self.hosts.pop(key))
+
+
+def _is_single(assignment: ClusterLoadAssignment | None) -> bool:
+    return assignment is not None and [len(part.endpoints) for part in assignment.localities] == [1]

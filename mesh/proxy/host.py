@@ -55,8 +55,7 @@ class Host:
     )
 
     def __init__(self, endpoint: Endpoint, cluster: RuntimeCluster) -> None:
-        self.address: Address = (endpoint.address, endpoint.port)
-        self.text = f"{endpoint.address}:{endpoint.port}"
+        self.move(endpoint)
         self.warms_since = cluster.worker.loop.time()
         self.active = self.successes = self.errors = self.timeouts = 0
         self.connections = self.connect_fail = 0
@@ -67,6 +66,12 @@ class Host:
         self.is_watched = False  # by either
         self.pool = make_pool(self, cluster)
         self.tunnels: Pool | None = None  # made when first needed
+
+    def move(self, endpoint: Endpoint) -> None:
+        """New connections go there; those it has stay where they are."""
+        self.endpoint = endpoint
+        self.address: Address = (endpoint.address, endpoint.port)
+        self.text = f"{endpoint.address}:{endpoint.port}"
 
     def describe(self, endpoint: Endpoint, locality: Locality = NOWHERE, priority: int = 0) -> None:
         """Take what may change while the endpoint stays the same."""

@@ -57,7 +57,7 @@ class Worker:
         self.own_peer = node.peer()
         self.draining = False
         self.script_counts: dict[ScriptedFault, int] = {}  # requests each step has seen
-        self.resolved: dict[str, tuple[str, ...]] = {}  # addresses of the names STRICT_DNS clusters look up
+        self.resolved: dict[str, tuple[str, ...]] = {}  # addresses of the names clusters look up
         self.own_addresses: set[tuple[str, int]] = set()  # where we listen: the loop guard
         self._decode_peer = decode_peer
         self._peers: dict[bytes, Peer] = {}

@@ -7,6 +7,8 @@ from mesh.galley.checks.common import Problems, check_export_to, check_host, che
 from mesh.galley.fault import Loc, Problem, quoted
 from mesh.model.names import is_ip
 
+BY_NAME = ("DNS", "DNS_ROUND_ROBIN")
+
 
 def check_service_entry(entry: ServiceEntry) -> Problems:
     yield from _check_hosts(entry)
@@ -27,7 +29,7 @@ def _check_hosts(entry: ServiceEntry) -> Problems:
         yield from check_host(host, at, wildcard=True)
         if host == "*":
             yield Problem(at, 'expected a host or a wildcard such as "*.example.com", got "*"')
-        elif host.startswith("*") and spec.resolution == "DNS" and not spec.endpoints:
+        elif host.startswith("*") and spec.resolution in BY_NAME and not spec.endpoints:
             yield Problem(at, f"expected a host DNS can resolve or endpoints, got {quoted(host)}")
 
 
@@ -60,6 +62,9 @@ def _check_endpoints(entry: ServiceEntry) -> Problems:
         yield Problem(loc, "expected no endpoints where resolution is NONE")
     if spec.resolution == "STATIC" and not spec.endpoints and spec.workload_selector is None:
         yield Problem(loc, "expected endpoints or workloadSelector where resolution is STATIC, got none")
+    if spec.resolution == "DNS_ROUND_ROBIN" and len(spec.endpoints) > 1:
+        count = len(spec.endpoints)
+        yield Problem(loc, f"expected at most one where resolution is DNS_ROUND_ROBIN, got {count}")
     names = {port.name for port in spec.ports}
     for index, endpoint in enumerate(spec.endpoints):
         at: Loc = (*loc, index)

@@ -3,6 +3,7 @@
 resolution NONE    ORIGINAL_DST: wherever the application was going
 resolution STATIC  EDS: the listed addresses
 resolution DNS     STRICT_DNS: the listed names, or the host itself; the proxy looks them up
+           DNS_ROUND_ROBIN   LOGICAL_DNS: one name, of which new connections go to the first address
 """
 
 from __future__ import annotations
@@ -27,9 +28,13 @@ def of_entry(cluster: Cluster, service: Service, port: ServicePort, subset: Subs
         cluster = replace(cluster, tls=None, tls_by_endpoint=False)
     if cluster.discovery == "ORIGINAL_DST":  # a rule's PASSTHROUGH
         return cluster
-    if service.entry.resolution == "DNS":
+    if service.entry.resolution in ("DNS", "DNS_ROUND_ROBIN"):
         assignment = ClusterLoadAssignment(cluster.name, grouped(listed(service, port, subset)))
-        return replace(cluster, discovery="STRICT_DNS", load_assignment=assignment)
+        # LOGICAL_DNS has to have its endpoint, which a subset may not
+        is_one = service.entry.resolution == "DNS_ROUND_ROBIN" and assignment.localities
+        return replace(
+            cluster, discovery="LOGICAL_DNS" if is_one else "STRICT_DNS", load_assignment=assignment
+        )
     if service.entry.resolution == "NONE" and not service.instances:
         return replace(
             cluster, discovery="ORIGINAL_DST", lb_policy="CLUSTER_PROVIDED", locality_weighted=False

@@ -28,7 +28,7 @@ from mesh.xds.codec.wire import ads_source, duration, metadata, metadata_text, p
 from mesh.xds.errors import Rejected
 
 _OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-_DISCOVERY: Final[tuple[Discovery, ...]] = ("EDS", "STATIC", "STRICT_DNS", "ORIGINAL_DST")
+_DISCOVERY: Final[tuple[Discovery, ...]] = ("EDS", "STATIC", "STRICT_DNS", "LOGICAL_DNS", "ORIGINAL_DST")
 _LB_POLICY: Final[tuple[LbPolicy, ...]] = (
     "ROUND_ROBIN",
     "LEAST_REQUEST",
@@ -67,7 +67,7 @@ def encode_cluster(cluster: Cluster) -> Any:
         message.common_lb_config.locality_weighted_lb_config.SetInParent()
     if cluster.discovery == "EDS":
         message.eds_cluster_config.eds_config.CopyFrom(ads_source())
-    if cluster.discovery == "STRICT_DNS":
+    if cluster.discovery in ("STRICT_DNS", "LOGICAL_DNS"):
         message.dns_lookup_family = cluster_pb2.Cluster.V4_ONLY
     if cluster.load_assignment is not None:
         message.load_assignment.CopyFrom(encode_assignment(cluster.load_assignment))

@@ -37,6 +37,10 @@ def problems(**changes: Any) -> list[str]:
         {"resolution": "STATIC", "endpoints": [HERE], "addresses": ["240.0.0.1"]},
         {"resolution": "STATIC", "workloadSelector": {"labels": {"app": "vm"}}},
         {"endpoints": [{"address": "a.example.com", "ports": {"http": 8080}}]},
+        {"exportTo": [".", "other"]},
+        {"exportTo": ["~"]},
+        {"resolution": "DNS_ROUND_ROBIN"},
+        {"resolution": "DNS_ROUND_ROBIN", "hosts": ["*.example.com"], "endpoints": [{"address": "a.b"}]},
     ],
 )
 def test_good_ones_pass(changes: dict[str, Any]) -> None:
@@ -60,6 +64,10 @@ def test_good_ones_pass(changes: dict[str, Any]) -> None:
         ({"resolution": "STATIC", "endpoints": [{"address": "a.b"}]}, "spec.endpoints.0.address"),
         ({"endpoints": [{"address": "unix:///run/a"}]}, "spec.endpoints.0.address"),
         ({"endpoints": [{**HERE, "ports": {"grpc": 1}}]}, "spec.endpoints.0.ports.grpc"),
+        ({"resolution": "DNS_ROUND_ROBIN", "hosts": ["*.example.com"]}, "spec.hosts.0"),
+        ({"resolution": "DNS_ROUND_ROBIN", "endpoints": [HERE, {"address": "a.b"}]}, "spec.endpoints"),
+        ({"exportTo": ["Other"]}, "spec.exportTo.0"),
+        ({"exportTo": ["other", "~"]}, "spec.exportTo.1"),
     ],
 )
 def test_what_does_not_fit_is_named(changes: dict[str, Any], where: str) -> None:

@@ -36,6 +36,10 @@ def said_of_rule(rule: str) -> list[str]:
         ),
         ("hosts: [a]", "spec: expected http, tls or tcp rules, got none"),
         (f"hosts: [a, a], http: [{{{ROUTE}}}]", 'spec.hosts[1]: the host "a" stands twice'),
+        (
+            f"hosts: [a], exportTo: ['*', b], http: [{{{ROUTE}}}]",
+            'spec.exportTo[0]: expected nothing beside "*"',
+        ),
         (f"hosts: [''], http: [{{{ROUTE}}}]", "spec.hosts[0]: expected a host, got an empty text"),
         (f"hosts: [a_b], http: [{{{ROUTE}}}]", 'spec.hosts[0]: expected a host name, got "a_b"'),
         (f"hosts: [a.*.b], http: [{{{ROUTE}}}]", 'spec.hosts[0]: expected a host name, got "a.*.b"'),

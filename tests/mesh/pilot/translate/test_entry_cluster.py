@@ -67,6 +67,25 @@ def test_each_resolution_has_its_kind_of_cluster(world: MakeWorld, node: MakeNod
     assert [(one.address, one.port) for one in group.endpoints] == [("dns.example.com", 80)]
 
 
+def test_round_robin_of_names_is_one_endpoint(world: MakeWorld, node: MakeNode) -> None:
+    web = node()
+    subset = """
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: dns, namespace: default}
+spec: {host: dns.example.com, subsets: [{name: v1, labels: {version: v1}}]}
+"""
+    found = clusters(
+        world((web,), DNS.replace("resolution: DNS", "resolution: DNS_ROUND_ROBIN") + subset), web
+    )
+    whole, part = found["outbound|80||dns.example.com"], found["outbound|80|v1|dns.example.com"]
+    assert (whole.discovery, part.discovery) == ("LOGICAL_DNS", "STRICT_DNS")
+    [group] = whole.load_assignment.localities
+    assert [(one.address, one.port) for one in group.endpoints] == [("dns.example.com", 80)]
+    assert part.load_assignment.localities == ()
+
+
 def test_without_interception_a_host_of_no_resolution_is_looked_up(world: MakeWorld, node: MakeNode) -> None:
     web = node()
     found = clusters(world((web,), NONE), web)["outbound|80||none.example.com"]

@@ -160,12 +160,12 @@ cluster = st.builds(
         **speaks,
         **balancing,
         discovery=kind,
-        load_assignment=assigned if kind in ("STATIC", "STRICT_DNS") else None,
+        load_assignment=assigned if kind in ("STATIC", "STRICT_DNS", "LOGICAL_DNS") else None,
         tls=secured[0],
         tls_by_endpoint=secured[1],
         **rest,
     ),
-    kind=st.sampled_from(("EDS", "STATIC", "STRICT_DNS", "ORIGINAL_DST")),
+    kind=st.sampled_from(("EDS", "STATIC", "STRICT_DNS", "LOGICAL_DNS", "ORIGINAL_DST")),
     assigned=maybe(assignment),
     secured=secured,
     balancing=balancing,
@@ -490,7 +490,7 @@ def test_a_route_field_the_model_cannot_hold_is_refused_by_name(change, named):
     ("change", "named"),
     [
         (lambda m: m.outlier_detection.SetInParent(), "outlier_detection.consecutive_5xx: is missing"),
-        (lambda m: setattr(m, "type", cluster_pb2.Cluster.LOGICAL_DNS), "type: LOGICAL_DNS is not supported"),
+        (lambda m: setattr(m.eds_cluster_config, "service_name", "a"), "eds_cluster_config.service_name: "),
         (
             lambda m: setattr(m, "lb_policy", cluster_pb2.Cluster.LOAD_BALANCING_POLICY_CONFIG),
             "lb_policy: LOAD_BALANCING_POLICY_CONFIG is not supported",

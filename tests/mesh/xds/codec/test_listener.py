@@ -62,6 +62,11 @@ CLUSTERS = [
         idle_timeout_s=0,
         config="destination-rule/default/dns",
     ),
+    Cluster(
+        "logical",
+        "LOGICAL_DNS",
+        load_assignment=ClusterLoadAssignment("logical", (LocalityEndpoints((Endpoint("localhost", 80),)),)),
+    ),
     Cluster("passthrough", "ORIGINAL_DST", "CLUSTER_PROVIDED"),
 ]
 

@@ -1,4 +1,7 @@
-"""STRICT_DNS: endpoints given by name are looked up again and again; every address of a name is an endpoint.
+"""Endpoints given by name: looked up again and again.
+
+STRICT_DNS   every address of a name is an endpoint
+LOGICAL_DNS  the first address is where the one endpoint is, for now
 
 A lookup that fails changes nothing: the addresses found before stay in use. They are also kept in
 ``worker.resolved``, so that a cluster whose settings change goes on at once with what is known.
@@ -22,18 +25,25 @@ REFRESH_S = 5.0  # Envoy's dns_refresh_rate
 LOOKUP_TIMEOUT_S = 5.0  # c-ares' timeout of one try, Envoy's resolver
 
 
-class StrictDns:
+class Dns:
     """``take`` gets the assignment with addresses in the place of names, now and when they change."""
 
     def __init__(
-        self, assignment: ClusterLoadAssignment, worker: Worker, take: Callable[[ClusterLoadAssignment], None]
+        self,
+        assignment: ClusterLoadAssignment,
+        worker: Worker,
+        take: Callable[[ClusterLoadAssignment], None],
+        *,
+        first_only: bool = False,
     ) -> None:
         self._assignment = assignment
         self._worker = worker
         self._take = take
+        self._first_only = first_only
         endpoints = (one for group in assignment.localities for one in group.endpoints)
         self._names = sorted({one.address for one in endpoints if not is_ip(one.address)})
-        take(self._resolved())
+        self._taken = self._resolved()
+        take(self._taken)
         prefix = f"cluster.{assignment.cluster_name}.update_"
         self._attempts = worker.stats.counter(prefix + "attempt")
         self._failures = worker.stats.counter(prefix + "failure")
@@ -51,17 +61,17 @@ class StrictDns:
         while True:
             self._attempts.value += 1
             found = await asyncio.gather(*map(self._look_up, self._names))
-            changed = False
             for name, addresses in zip(self._names, found, strict=True):
-                if addresses and self._worker.resolved.get(name) != addresses:
+                if addresses:
                     self._worker.resolved[name] = addresses
-                    changed = True
-            if changed:
-                self._take(self._resolved())
+            now = self._resolved()
+            if now != self._taken:
+                self._taken = now
+                self._take(now)
             await asyncio.sleep(REFRESH_S)
 
     async def _look_up(self, name: str) -> tuple[str, ...]:
-        """Its IPv4 addresses, sorted; none when it could not be resolved."""
+        """Its IPv4 addresses as they came; none when it could not be resolved."""
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT_S):
                 answers = await self._worker.loop.getaddrinfo(
@@ -70,7 +80,7 @@ class StrictDns:
         except (OSError, UnicodeError):  # TimeoutError is an OSError; UnicodeError: no name IDNA can write
             self._failures.value += 1
             return ()
-        return tuple(sorted({str(answer[4][0]) for answer in answers}))
+        return tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
     def _resolved(self) -> ClusterLoadAssignment:
         groups = tuple(
@@ -88,4 +98,5 @@ class StrictDns:
 
     def _addresses(self, endpoint: Endpoint) -> tuple[str, ...]:
         name = endpoint.address
-        return (name,) if is_ip(name) else self._worker.resolved.get(name, ())
+        known = (name,) if is_ip(name) else self._worker.resolved.get(name, ())
+        return known[:1] if self._first_only else tuple(sorted(known))
