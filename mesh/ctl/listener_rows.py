@@ -31,8 +31,10 @@ def chain_match(chain: Json) -> str:
         parts.append(f"Trans: {match['transport_protocol']}")
     if match.get("application_protocols"):
         parts.append("App: " + ",".join(match["application_protocols"]))
-    if match.get("destination_port"):
-        parts.append(f"Addr: *:{match['destination_port']}")
+    ranges = [f"{one['address_prefix']}/{one['prefix_len']}" for one in match.get("prefix_ranges", ())]
+    port = f":{match['destination_port']}" if match.get("destination_port") else ""
+    if ranges or port:
+        parts.append(f"Addr: {','.join(ranges) or '*'}{port}")
     return "; ".join(parts) or "ALL"
 
 

@@ -80,6 +80,7 @@ class FilterChainMatch:
     transport_protocol: Literal["", "tls", "raw_buffer"] = ""
     server_names: tuple[str, ...] = ()
     application_protocols: tuple[str, ...] = ()
+    destination_ranges: tuple[str, ...] = ()  # CIDR: where the connection was going
 
 
 @dataclass(frozen=True, slots=True)

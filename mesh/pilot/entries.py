@@ -14,6 +14,7 @@ Rules, beside those of ``services``:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import ip_network
 
 from mesh.galley.api.service_entry import ServiceEntry, ServiceEntryPort, WorkloadEntry
 from mesh.model.endpoint import Locality
@@ -47,6 +48,7 @@ def _services(entry: ServiceEntry, nodes: Sequence[Node]) -> Iterator[Service]:
     # DYNAMIC_DNS is not served yet: galley says so
     resolution: Resolution = "NONE" if spec.resolution == "DYNAMIC_DNS" else spec.resolution
     addresses = tuple(address for address in spec.addresses if "/" not in address)
+    ranges = tuple(str(ip_network(one, strict=False)) for one in spec.addresses if "/" in one)
     for host in map(str.lower, spec.hosts):
         listed = spec.endpoints
         if resolution in _BY_NAME and not listed:
@@ -60,7 +62,7 @@ def _services(entry: ServiceEntry, nodes: Sequence[Node]) -> Iterator[Service]:
             instances,
             accounts,
             addresses,
-            Entry(resolution, outside, endpoints),
+            Entry(resolution, outside, endpoints, ranges),
             spec.export_to,
         )
 

@@ -64,11 +64,15 @@ class EntryEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a ServiceEntry says of its services: how addresses are found, and whether they are outside."""
+    """What a ServiceEntry says of its services: how addresses are found, and whether they are outside.
+
+    ``ranges`` (CIDR) are addresses that callers may dial, beside those of the service.
+    """
 
     resolution: Resolution
     external: bool = True
     endpoints: tuple[EntryEndpoint, ...] = ()
+    ranges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """Which filter chain of a listener takes a connection. Pure.
 
-Envoy's order (FilterChainMatch): destination port, server name, transport protocol, application protocols. At
-each level only the chains with the most specific value that matches stay; none that was left comes back.
+Envoy's order (FilterChainMatch): destination port and address, server name, transport protocol, application
+protocols. At each level only the chains with the most specific value that matches stay; none that was left
+comes back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from mesh.model.listener import FilterChain, FilterChainMatch
 from mesh.proxy.connection_info import ConnectionInfo
@@ -20,7 +23,7 @@ def choose_chain(
 ) -> FilterChain | None:
     """None: nobody takes it, it is to be closed."""
     left = list(chains)
-    for fit in (_fit_port, _fit_server_name, _fit_transport, _fit_application):
+    for fit in (_fit_port, _fit_address, _fit_server_name, _fit_transport, _fit_application):
         fits = [fit(chain.match, info) for chain in left]
         best = max(fits, default=0)
         if best == 0:
@@ -43,6 +46,20 @@ def _fit_port(match: FilterChainMatch, info: ConnectionInfo) -> int:
     if match.destination_port is None:
         return 1
     return 2 if match.destination_port == info.local[1] else 0
+
+
+def _fit_address(match: FilterChainMatch, info: ConnectionInfo) -> int:
+    """The longest prefix before none."""
+    if not match.destination_ranges:
+        return 1
+    address = ip_address(info.local[0])
+    ranges = map(_range, match.destination_ranges)
+    return max((2 + found.prefixlen for found in ranges if address in found), default=0)
+
+
+@lru_cache(maxsize=4096)
+def _range(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text, strict=False)
 
 
 def _fit_server_name(match: FilterChainMatch, info: ConnectionInfo) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 from mesh.galley.api.service_entry import ServiceEntry
 from mesh.galley.checks.common import Problems, check_export_to, check_host, check_labels
 from mesh.galley.fault import Loc, Problem, quoted
@@ -36,10 +38,16 @@ def _check_hosts(entry: ServiceEntry) -> Problems:
 def _check_addresses(entry: ServiceEntry) -> Problems:
     for index, address in enumerate(entry.spec.addresses):
         at: Loc = ("spec", "addresses", index)
-        if "/" in address:
-            yield Problem(at, f"not supported yet: a range of addresses, {quoted(address)}", "warning")
-        elif not is_ip(address):
-            yield Problem(at, f"expected an IP address, got {quoted(address)}")
+        if not (_is_range(address) if "/" in address else is_ip(address)):
+            yield Problem(at, f"expected an IP address or a range such as 10.0.0.0/8, got {quoted(address)}")
+
+
+def _is_range(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_ports(entry: ServiceEntry) -> Problems:

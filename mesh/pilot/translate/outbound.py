@@ -2,8 +2,8 @@
 
 REDIRECT: ``virtualOutbound`` gets every connection and hands it to the listener of its original destination:
 ``0.0.0.0_<port>`` for the HTTP ports of services, ``<ip>_<port>`` for each address behind another port (see
-``places``), ``0.0.0.0_<port>`` by SNI for the TLS ports of ServiceEntries without addresses. What nobody
-takes passes through, or is refused under REGISTRY_ONLY.
+``places``), ``0.0.0.0_<port>`` for ports of ServiceEntries, by ranges of addresses and, for TLS without any
+address, by SNI. What nobody takes passes through, or is refused under REGISTRY_ONLY.
 NONE: one HTTP proxy listener, which the application is pointed to, and one for each place set aside for it.
 """
 
@@ -20,8 +20,9 @@ from mesh.pilot.translate.outbound_http import http_manager
 from mesh.pilot.translate.outbound_tcp import (
     PLAINTEXT_HTTP,
     place_listeners,
-    sni_listeners,
+    port_listeners,
     unknown_cluster,
+    with_chains,
 )
 from mesh.pilot.translate.places import has_no_place
 from mesh.pilot.translate.routes import outbound_http_ports, viewpoint
@@ -34,13 +35,21 @@ def outbound_listeners(world: World, node: Node) -> tuple[Listener, ...]:
         return _http_proxy(world, node), *place_listeners(world, node)
     view, http_ports = (node.engine, *viewpoint(world, node)), outbound_http_ports(world, node)
     by_address = world.shared(("place listeners", *view), lambda: place_listeners(world, node))
-    by_sni = world.shared(("SNI listeners", *view), lambda: sni_listeners(world, node))
+    by_port = world.shared(("port listeners", *view), lambda: port_listeners(world, node))
+    bytes_of = {listener.port: listener for listener in by_port}
     return (
         _virtual_outbound(world, node),
-        *(_http_port(world, node, port) for port in http_ports),
+        *(_with_ranges(world, _http_port(world, node, port), bytes_of.get(port)) for port in http_ports),
         *by_address,
-        *(listener for listener in by_sni if listener.port not in http_ports),
+        *(listener for listener in by_port if listener.port not in http_ports),
     )
+
+
+def _with_ranges(world: World, http: Listener, raw: Listener | None) -> Listener:
+    """A port that is HTTP for one service and bytes for another: theirs are the ranges of addresses."""
+    chains = raw.filter_chains if raw is not None else ()
+    ranges = [chain for chain in chains if chain.match.destination_ranges]
+    return with_chains(world, http, *ranges) if ranges else http
 
 
 def _virtual_outbound(world: World, node: Node) -> Listener:

@@ -1,7 +1,8 @@
 """Places: an address and port where an application finds one service and no other.
 
 Bytes name no host, so only the address a connection goes to can tell which service it is for. REDIRECT: the
-addresses that callers get from DNS. NONE: those the platform has set aside beside the application.
+addresses that callers get from DNS, and the ranges of addresses of ServiceEntries. NONE: those the platform
+has set aside beside the application.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from mesh.pilot.world import World
 
 @dataclass(frozen=True, slots=True)
 class Place:
+    """With ``ranges`` (CIDR) it is these, and no ``address`` by itself."""
+
     address: str
     service: Service
     port: ServicePort
+    ranges: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -37,6 +41,24 @@ def places(world: World, node: Node) -> tuple[Place, ...]:
     if node.interception == "NONE":
         return _distinct(_set_aside(world, node))
     return world.shared("places", lambda: _distinct(_addressed(world)))
+
+
+def range_places(world: World, node: Node) -> tuple[Place, ...]:
+    """As ``places``; a range is the first service's that has it, the narrower one's what is in two."""
+    if node.interception == "NONE":
+        return ()
+    return world.shared("range places", lambda: tuple(_ranged(world)))
+
+
+def _ranged(world: World) -> Iterator[Place]:
+    taken: set[tuple[int, str]] = set()
+    for service in world.services:
+        for port in service.ports:
+            found = service.entry.ranges if service.entry is not None and not is_http(port) else ()
+            new = tuple(dict.fromkeys(one for one in found if (port.number, one) not in taken))
+            taken.update((port.number, one) for one in new)
+            if new:
+                yield Place("", service, port, new)
 
 
 def _distinct(found: Iterator[Place]) -> tuple[Place, ...]:
@@ -68,4 +90,7 @@ def _addresses(service: Service, port: ServicePort) -> list[str]:
 
 def has_no_place(service: Service, port: ServicePort) -> bool:
     """Whether only its name can tell the service, as far as its callers say one."""
-    return is_auto(port) and not service.addresses and service.entry is not None and not service.instances
+    entry = service.entry
+    if entry is None or not is_auto(port):
+        return False
+    return not (service.addresses or entry.ranges or service.instances)

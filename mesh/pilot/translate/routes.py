@@ -30,7 +30,7 @@ from mesh.pilot.translate import filters
 from mesh.pilot.translate.client import client_of
 from mesh.pilot.translate.destination import Target
 from mesh.pilot.translate.hash_policy import with_hash_policies
-from mesh.pilot.translate.places import Place, has_no_place, places
+from mesh.pilot.translate.places import Place, has_no_place, places, range_places
 from mesh.pilot.translate.virtual_service import governing, hosts_without_service, routes_to
 from mesh.pilot.world import World
 
@@ -87,7 +87,7 @@ def _hosts_by_name(world: World, node: Node) -> Iterator[tuple[str, tuple[Virtua
 
 
 def _hosts_of_places(world: World, node: Node) -> Iterator[tuple[str, tuple[VirtualHost, ...]]]:
-    for place in places(world, node):
+    for place in (*places(world, node), *range_places(world, node)):
         if is_auto(place.port):
             yield place.route_name, (_host_of_place(world, node, place),)
 

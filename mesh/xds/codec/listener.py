@@ -16,7 +16,7 @@ from mesh.model.listener import Direction, FilterChain, FilterChainMatch, Listen
 from mesh.xds.codec.access_logger import decode_log, encode_tcp_log
 from mesh.xds.codec.network_filter import decode_network_filters, encode_network_filters
 from mesh.xds.codec.tls import decode_downstream, encode_downstream
-from mesh.xds.codec.wire import duration, pack, seconds, socket_address
+from mesh.xds.codec.wire import cidr, cidr_text, duration, pack, seconds, socket_address
 from mesh.xds.errors import Rejected
 
 _ORIGINAL_DST: Final = "envoy.filters.listener.original_dst"
@@ -147,6 +147,7 @@ def _encode_match(match: FilterChainMatch) -> Any:
         transport_protocol=match.transport_protocol,
         server_names=match.server_names,
         application_protocols=match.application_protocols,
+        prefix_ranges=[cidr(text) for text in match.destination_ranges],
     )
     if match.destination_port is not None:
         message.destination_port.value = match.destination_port
@@ -160,4 +161,5 @@ def _decode_match(message: Any) -> FilterChainMatch:
         transport_protocol=protocol if protocol in ("tls", "raw_buffer") else "",
         server_names=tuple(message.server_names),
         application_protocols=tuple(message.application_protocols),
+        destination_ranges=tuple(cidr_text(one) for one in message.prefix_ranges),
     )

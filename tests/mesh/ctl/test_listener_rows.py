@@ -48,6 +48,8 @@ def test_match_has_istioctls_words() -> None:
         chain_match(chain({}, **match))
         == "SNI: a.b; Trans: tls; App: istio,istio-peer-exchange; Addr: *:9080"
     )
+    ranges = [{"address_prefix": "10.0.0.0", "prefix_len": 8}, {"address_prefix": "::", "prefix_len": 0}]
+    assert chain_match(chain({}, prefix_ranges=ranges)) == "Addr: 10.0.0.0/8,::/0"
     assert chain_match(chain({})) == "ALL"
 
 

@@ -24,6 +24,20 @@ def test_the_port_goes_first_and_there_is_no_way_back():
     assert chosen(narrow, chain("default"), port=9080) == "default"
 
 
+def test_the_longest_prefix_of_the_address_goes_before_the_server_name():
+    chains = [
+        chain("wide", destination_ranges=("192.0.2.0/24", "10.0.0.0/8")),
+        chain("near", destination_ranges=("10.0.0.0/30",), server_names=("a",)),
+        chain("named", server_names=("b",)),
+        chain("other", destination_ranges=("10.0.0.4/30", "fd00::/8")),
+    ]
+    assert chosen(chains, server_name="a") == "near"
+    assert chosen(chains, server_name="b") is None
+    assert chosen(chains[:1] + chains[2:], server_name="b") == "wide"
+    assert chosen(chains[2:], server_name="b") == "named"
+    assert chosen(chains[2:], chain("default"), server_name="c") == "default"
+
+
 def test_server_names_exact_then_longest_suffix_then_none():
     chains = [
         chain("exact", server_names=("a.b.c",)),

@@ -36,6 +36,24 @@ async def reverser():
     server.close()
 
 
+@pytest.fixture
+async def speaker():
+    """speaker(word) -> the port of a server that says its word and goes."""
+    servers = []
+
+    async def start(word):
+        async def serve(reader, writer):
+            writer.write(word)
+            writer.close()
+
+        servers.append(await asyncio.start_server(serve, HOST, 0))
+        return servers[-1].sockets[0].getsockname()[1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
 async def test_half_close_keeps_the_other_direction(proxy, make, reverser):
     port = make.free_port()
     listener = Listener("l", HOST, port, (tcp_chain("c"),))
@@ -190,6 +208,25 @@ async def test_a_redirected_connection_is_handed_to_the_listener_of_its_destinat
         client = await proxy.client(port)
         assert (await client.get())[0] == status
     assert proxy.entries[0].downstream_local_address == "10.1.1.1:9080"
+
+
+async def test_a_range_of_addresses_takes_what_was_going_there(proxy, make, redirected, speaker):
+    port = make.free_port()
+    words = ("near", "far", "else")
+    clusters = tuple([make.cluster(word, await speaker(word.encode())) for word in words])
+    chains = tuple(
+        tcp_chain(word, FilterChainMatch(destination_ranges=(taken,)), word)
+        for word, taken in (("far", "10.0.0.0/8"), ("near", "10.1.0.0/16"))
+    )
+    listener = Listener(
+        "0.0.0.0_3306", "0.0.0.0", 3306, chains, "OUTBOUND", bind_to_port=False,
+        default_filter_chain=tcp_chain("else", name="else"),
+    )  # fmt: skip
+    proxy.config.apply(Resources(clusters, listeners=(virtual_outbound(port), listener)))
+    for address, word in (("10.1.2.3", "near"), ("10.2.2.3", "far"), ("192.0.2.1", "else")):
+        redirected((address, 3306))
+        client = await proxy.client(port)
+        assert await client.closed() == word.encode()
 
 
 async def test_inbound_chains_choose_by_the_port_it_was_going_to(proxy, make, redirected):

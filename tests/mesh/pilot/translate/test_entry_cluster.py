@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mesh.model.listener import TcpProxy
+from mesh.model.names import PLAINTEXT_HTTP
 from mesh.model.node import Node
 from mesh.pilot.translate.assemble import assemble
 from mesh.pilot.translate.consistent import inconsistencies
@@ -126,6 +127,103 @@ def test_tls_hosts_are_told_apart_by_sni(world: MakeWorld, node: MakeNode) -> No
     assert taken == {(host,): f"outbound|443||{host}" for host in ("one.example.com", "*.two.example.com")}
 
 
+RANGES = (
+    HEAD % "ranges"
+    + """
+spec:
+  hosts: [db.example.com]
+  addresses: [10.1.2.3/16, 10.9.9.9]
+  resolution: NONE
+  ports: [{number: 3306, name: mysql}, {number: 80, name: tcp-admin}, {number: 443, name: tls}]
+"""
+)
+NARROW = (
+    HEAD % "narrow"
+    + """
+spec:
+  hosts: [near.example.com]
+  addresses: [10.1.0.0/16, 10.1.2.0/24]
+  resolution: NONE
+  ports: [{number: 3306, name: mysql}]
+"""
+)
+
+
+def by_range(world: World, node: Node, name: str) -> dict[tuple[str, ...], str]:
+    """What each chain of a listener takes, and where to."""
+    [listener] = [one for one in assemble(world, node).listeners if one.name == name]
+    return {
+        (*chain.match.destination_ranges, *chain.match.server_names): getattr(
+            chain.network_filter, "cluster", "http"
+        )
+        for chain in listener.filter_chains
+    }
+
+
+def test_ranges_of_addresses_are_told_apart_by_where_it_was_going(world: MakeWorld, node: MakeNode) -> None:
+    web = node(interception="REDIRECT")
+    made = world((web,), "---".join((RANGES, NARROW, TLS, DNS)))
+    assert by_range(made, web, "0.0.0.0_3306") == {
+        ("10.1.0.0/16",): "outbound|3306||db.example.com",
+        ("10.1.2.0/24",): "outbound|3306||near.example.com",
+    }
+    assert by_range(made, web, "10.9.9.9_3306") == {(): "outbound|3306||db.example.com"}
+    assert by_range(made, web, "0.0.0.0_443") == {
+        ("10.1.0.0/16",): "outbound|443||db.example.com",
+        ("one.example.com",): "outbound|443||one.example.com",
+        ("*.two.example.com",): "outbound|443||*.two.example.com",
+    }
+    assert by_range(made, web, "0.0.0.0_80") == {
+        ("10.1.0.0/16",): "outbound|80||db.example.com",
+        (): "http",
+    }
+    rest = next(one for one in assemble(made, web).listeners if one.name == "0.0.0.0_3306")
+    assert rest.default_filter_chain is not None
+    assert rest.default_filter_chain.network_filter.cluster == "PassthroughCluster"
+    assert not rest.inspect_tls
+
+
+def test_within_a_range_a_port_that_does_not_say_is_told_by_its_first_bytes(
+    world: MakeWorld, node: MakeNode
+) -> None:
+    web = node(interception="REDIRECT")
+    text = NARROW.replace("name: mysql", "name: any") + "---" + RANGES
+    found = assemble(world((web,), text.replace("3306", "5000")), web)
+    [listener] = [one for one in found.listeners if one.name == "0.0.0.0_5000"]
+    assert listener.inspect_http
+    taken = [
+        (*chain.match.destination_ranges, chain.match.transport_protocol, *chain.match.application_protocols)
+        for chain in listener.filter_chains
+    ]
+    assert taken == [
+        ("10.1.0.0/16", ""),
+        ("10.1.2.0/24", "raw_buffer", *PLAINTEXT_HTTP),
+        ("10.1.2.0/24", "raw_buffer"),
+        ("10.1.2.0/24", ""),
+    ]
+    http = listener.filter_chains[1].network_filter
+    assert http.route_config_name in {one.name for one in found.routes}
+    assert inconsistencies(found) == ()
+
+
+def test_sni_rules_hold_within_a_range(world: MakeWorld, node: MakeNode) -> None:
+    web = node(interception="REDIRECT")
+    rule = """
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ranges, namespace: default}
+spec:
+  hosts: [db.example.com]
+  tls: [{match: [{sniHosts: [a.b]}], route: [{destination: {host: near.example.com, port: {number: 3306}}}]}]
+"""
+    made = world((web,), f"{RANGES}---{NARROW}{rule}")
+    assert by_range(made, web, "0.0.0.0_443") == {
+        ("10.1.0.0/16", "a.b"): "outbound|3306||near.example.com",
+        ("10.1.0.0/16",): "outbound|443||db.example.com",
+    }
+
+
 @pytest.mark.parametrize(
     ("registry_only", "cluster", "route"),
     [(False, "PassthroughCluster", "allow_any"), (True, "BlackHoleCluster", "block_all")],
@@ -151,7 +249,7 @@ def test_both_engines_take_it(
     world: MakeWorld, node: MakeNode, envoy_takes: Callable[..., str], engine: str, interception: str
 ) -> None:
     web = node(engine=engine, interception=interception)
-    resources = assemble(world((web,), ALL), web)
+    resources = assemble(world((web,), "---".join((ALL, RANGES, NARROW))), web)
     assert inconsistencies(resources) == ()
     for one in (*resources.clusters, *resources.listeners):
         assert decode(encode(one)) == one

@@ -372,8 +372,14 @@ tcp_proxy = st.builds(
     rate_limit=maybe(st.builds(ConnectionRateLimit, word, bucket)),
 )
 network_filter = st.one_of(manager, tcp_proxy)
+ranges = st.builds(lambda octet, length: f"{octet}.0.0.0/{length}", st.integers(0, 255), st.integers(0, 32))
 chain_match = st.builds(
-    FilterChainMatch, maybe(port), st.sampled_from(("", "tls", "raw_buffer")), several(word), several(word)
+    FilterChainMatch,
+    maybe(port),
+    st.sampled_from(("", "tls", "raw_buffer")),
+    several(word),
+    several(word),
+    several(ranges),
 )
 downstream_tls = st.builds(DownstreamTls, several(word), st.booleans(), word, word)
 chain = st.builds(FilterChain, word, network_filter, chain_match, maybe(downstream_tls))
