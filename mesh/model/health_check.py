@@ -53,6 +53,7 @@ class HealthCheck:
 
     The intervals that are None are the ones above them. Jitters are added at random, up to their size, the
     initial one before the first check. ``no_traffic_interval_s`` is for clusters never connected to.
+    ``alpn`` is what TLS offers instead of what the cluster says.
     """
 
     check: HttpHealthCheck | TcpHealthCheck | GrpcHealthCheck
@@ -69,3 +70,4 @@ class HealthCheck:
     interval_jitter_s: float = 0.0
     interval_jitter_percent: int = 0
     reuse_connection: bool = True
+    alpn: tuple[str, ...] = ()

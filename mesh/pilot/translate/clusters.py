@@ -88,7 +88,7 @@ def _outbound(
         made = of_entry(made, service, port, subset)
     if made.discovery == "ORIGINAL_DST":
         return made  # nobody knows its endpoints
-    return replace(made, **health_check(made, checks, port.number, subset_name))
+    return replace(made, **health_check(made, checks, port, subset_name))
 
 
 def _as_seen_from(node: Node, outbound: OutboundCluster) -> Cluster:

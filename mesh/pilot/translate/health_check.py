@@ -8,13 +8,16 @@ subset, then one that names its port, then the first by name.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from mesh.galley.api.health_check import HealthCheck as Check
 from mesh.galley.api.health_check import HealthCheckSpec, HttpCheck
 from mesh.model.cluster import Cluster
 from mesh.model.health_check import GrpcHealthCheck, HealthCheck, HttpHealthCheck, TcpHealthCheck
-from mesh.pilot.services import Service
+from mesh.model.names import REQUEST_ALPN
+from mesh.model.node import ServicePort
+from mesh.pilot.services import Service, is_auto
 from mesh.pilot.translate.client import Client
 from mesh.pilot.translate.destination_rule import lookup_order
 from mesh.pilot.translate.hosts import in_full, most_specific
@@ -43,12 +46,14 @@ def checks_for(checks: Iterable[Check], service: Service, client: Client) -> tup
     return ()
 
 
-def health_check(cluster: Cluster, checks: tuple[Check, ...], port: int, subset: str) -> dict[str, Any]:
+def health_check(
+    cluster: Cluster, checks: tuple[Check, ...], port: ServicePort, subset: str
+) -> dict[str, Any]:
     """What the check in force makes of a cluster with that port and subset ("": the whole service)."""
     fitting = [
         check.spec
         for check in checks
-        if check.spec.subset in (None, subset) and (not check.spec.ports or port in check.spec.ports)
+        if check.spec.subset in (None, subset) and (not check.spec.ports or port.number in check.spec.ports)
     ]
     fitting.sort(key=lambda spec: (spec.subset is None, not spec.ports))
     if not fitting:
@@ -56,8 +61,10 @@ def health_check(cluster: Cluster, checks: tuple[Check, ...], port: int, subset:
     spec = fitting[0]
     if spec.grpc is not None and not cluster.http2:
         return {}  # gRPC is HTTP/2: Envoy takes such a check of no other cluster
+    # who does not know what a port speaks is told that this is a request
+    alpn = REQUEST_ALPN if is_auto(port) and spec.http is not None and cluster.tls is not None else ()
     return {
-        "health_check": _rules(spec, cluster),
+        "health_check": replace(_rules(spec, cluster), alpn=alpn),
         "ignore_health_on_host_removal": spec.ignore_health_on_host_removal,
     }
 

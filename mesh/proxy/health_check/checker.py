@@ -101,7 +101,7 @@ class Session:
     def start(self) -> None:
         rules = self._checker.rules
         make = partial(make_line, rules, self._cluster, self._host)
-        self._probe = Probe(self._cluster, self._host, make, self._asked, rules.reuse_connection)
+        self._probe = Probe(self._cluster, self._host, make, self._asked, rules)
         if rules.initial_jitter_s:
             self._wait(self._cluster.worker.rng.random() * rules.initial_jitter_s, self._check)
         else:

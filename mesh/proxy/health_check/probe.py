@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mesh.model.health_check import HealthCheck
 from mesh.proxy.dial import DialError, open_connection
 from mesh.proxy.health_check.state import Outcome
 
@@ -41,16 +42,17 @@ class Line(Protocol):
 class Probe:
     """Of one endpoint. ``make`` makes the protocol of a new connection."""
 
-    __slots__ = ("_asked", "_cluster", "_dial", "_host", "_line", "_make", "_reuse")
+    __slots__ = ("_alpn", "_asked", "_cluster", "_dial", "_host", "_line", "_make", "_reuse")
 
     def __init__(
-        self, cluster: RuntimeCluster, host: Host, make: Callable[[], Any], asked: Asked, reuse: bool
+        self, cluster: RuntimeCluster, host: Host, make: Callable[[], Any], asked: Asked, rules: HealthCheck
     ) -> None:
         self._cluster = cluster
         self._host = host
         self._make = make
         self._asked = asked
-        self._reuse = reuse
+        self._reuse = rules.reuse_connection
+        self._alpn = rules.alpn or None
         self._line: Line | None = None
         self._dial: asyncio.Task[None] | None = None
 
@@ -72,7 +74,7 @@ class Probe:
 
     async def _connect(self) -> None:
         try:
-            line: Line = await open_connection(self._cluster, self._host, lambda _: self._make())
+            line: Line = await open_connection(self._cluster, self._host, lambda _: self._make(), self._alpn)
         except DialError:
             self._dial = None
             self._asked(Outcome.NETWORK, False)

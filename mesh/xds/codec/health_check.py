@@ -41,6 +41,8 @@ def encode_health_check(rules: HealthCheck) -> Any:
             getattr(message, field).CopyFrom(duration(getattr(rules, name)))
     if not rules.reuse_connection:
         message.reuse_connection.value = False
+    if rules.alpn:
+        message.tls_options.alpn_protocols.extend(rules.alpn)
     match rules.check:
         case HttpHealthCheck():
             message.http_health_check.CopyFrom(_encode_http(rules.check))
@@ -63,6 +65,7 @@ def decode_health_check(message: Any) -> HealthCheck:
         healthy_threshold=message.healthy_threshold.value,
         interval_jitter_percent=message.interval_jitter_percent,
         reuse_connection=not message.HasField("reuse_connection") or message.reuse_connection.value,
+        alpn=tuple(message.tls_options.alpn_protocols),
         **times,
         **{name: seconds(getattr(message, field)) for field, name in _JITTERS.items()},
     )

@@ -129,6 +129,13 @@ spec: {hosts: [a.example.com], ports: [{number: 80, name: http}], resolution: RE
         assert (rules is not None) is checked
 
 
+def test_a_port_that_does_not_say_is_told_that_a_check_is_a_request(world: MakeWorld, node: MakeNode) -> None:
+    web = node(ports=(ServicePort("any", 80, 80, "AUTO"), ServicePort("http", 81, 81)))
+    for spec, said in (("http: {path: /}", ("istio-http/1.1", "istio", "http/1.1")), ("tcp: {}", ())):
+        made = world((web,), check(f"{{host: reviews, {spec}}}"))
+        assert [found(made, web, port).alpn for port in (80, 81)] == [said, ()]
+
+
 def test_discovery_decides_who_is_there_unless_the_user_wants_it_otherwise(
     world: MakeWorld, node: MakeNode
 ) -> None:
@@ -141,9 +148,16 @@ def test_discovery_decides_who_is_there_unless_the_user_wants_it_otherwise(
 @pytest.mark.envoy
 def test_envoy_takes_all_of_it(world: MakeWorld, node: MakeNode, envoy_takes: Callable[..., str]) -> None:
     web = node(
-        ports=(ServicePort("grpc", 9080, 9080, "GRPC"), ServicePort("tcp", 81, 81, "TCP")), engine="envoy"
+        ports=(
+            ServicePort("grpc", 9080, 9080, "GRPC"),
+            ServicePort("tcp", 81, 81, "TCP"),
+            ServicePort("any", 82, 82, "AUTO"),
+        ),
+        engine="envoy",
     )
-    text = check("{host: reviews, ports: [9080], grpc: {}}") + check(
-        "{host: reviews, ports: [81], tcp: {}}", "b"
+    text = (
+        check("{host: reviews, ports: [9080], grpc: {}}")
+        + check("{host: reviews, ports: [81], tcp: {}}", "b")
+        + check("{host: reviews, ports: [82], http: {path: /}}", "c")
     )
     assert envoy_takes(assemble(world((web,), text), web)) == ""

@@ -7,7 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from mesh.model.health_check import HttpHealthCheck
+from mesh.model.health_check import HealthCheck, HttpHealthCheck
+from mesh.model.http_filter import IstioStats, Router
+from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener
+from mesh.model.resources import Resources
+from mesh.model.route import Route, RouteMatch
+from mesh.model.tls import DownstreamTls, UpstreamTls
 from mesh.proxy.health_check.http1_probe import Http1Line
 from mesh.proxy.health_check.state import Outcome
 
@@ -94,23 +99,20 @@ def test_a_large_body_is_read_and_not_kept() -> None:
     assert check.said == [(Outcome.PASSED, False)]
 
 
-async def test_through_mutual_tls_a_check_reaches_the_application_and_is_not_counted(proxy, make, secrets_of):
+@pytest.mark.parametrize("alpn", [(), ("istio-http/1.1",)], ids=["as the cluster says", "as a request"])
+async def test_through_mutual_tls_a_check_reaches_the_application_and_is_not_counted(
+    proxy, make, secrets_of, alpn
+):
     """One proxy plays both sidecars: what is checked is the application, through its sidecar."""
-    from mesh.model.health_check import HealthCheck
-    from mesh.model.http_filter import IstioStats, Router
-    from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener
-    from mesh.model.resources import Resources
-    from mesh.model.route import Route, RouteMatch
-    from mesh.model.tls import DownstreamTls, UpstreamTls
-
     proxy.worker.contexts.update(secrets_of("bookinfo-productpage"))
     origin, inner = await proxy.origin(), make.free_port()
     routing = make.routes(Route(RouteMatch(), make.forward("app"), "default"))
     manager = HttpConnectionManager("inbound", (IstioStats("destination"), Router()), route_config=routing)
-    match = FilterChainMatch(transport_protocol="tls")
+    match = FilterChainMatch(transport_protocol="tls", application_protocols=alpn or ("istio",))
     chain = FilterChain("mtls", manager, match, DownstreamTls(("istio",)))
     listener = Listener("in", "127.0.0.1", inner, (chain,), direction="INBOUND", inspect_tls=True)
-    rules = HealthCheck(HttpHealthCheck("/healthz", "app"), interval_s=0.02, no_traffic_interval_s=0.02)
+    check = HttpHealthCheck("/healthz", "app")
+    rules = HealthCheck(check, interval_s=0.02, no_traffic_interval_s=0.02, alpn=alpn)
     accounts = ("spiffe://cluster.local/ns/default/sa/bookinfo-productpage",)
     up = make.cluster("up", inner, tls=UpstreamTls("up", ("istio",), accounts), health_check=rules)
     proxy.config.apply(Resources(clusters=(make.cluster("app", origin.port), up), listeners=(listener,)))

@@ -154,6 +154,7 @@ health_check = st.builds(
     duration,
     st.integers(0, 100),
     st.booleans(),
+    several(word),
 )
 cluster = st.builds(
     lambda kind, assigned, secured, speaks, balancing, **rest: Cluster(
