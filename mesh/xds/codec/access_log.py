@@ -92,7 +92,9 @@ def _encode_response(entry: AccessLogEntry) -> Any:
 
 def encode_common(entry: AccessLogEntry, common: Any) -> None:
     started = common.start_time
-    started.seconds, started.nanos = divmod(round(entry.start_time * 1_000_000_000), 1_000_000_000)
+    # to the microsecond: of a date in nanoseconds a float does not hold the last digits
+    started.seconds, micros = divmod(round(entry.start_time * 1_000_000), 1_000_000)
+    started.nanos = micros * 1000
     common.duration.CopyFrom(duration(entry.duration_s))
     common.upstream_cluster = entry.upstream_cluster
     common.route_name = entry.route_name

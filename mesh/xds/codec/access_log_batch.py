@@ -29,6 +29,7 @@ _LOG_ENTRY: Final = b"\x0a"  # HTTPAccessLogEntries.log_entry: field 1, length-d
 _HTTP_LOGS: Final = b"\x12"  # StreamAccessLogsMessage.http_logs: field 2, length-delimited
 _MAX_KEPT: Final = 1024  # constant parts, about 1 kB each
 _NANOS: Final = 1_000_000_000
+_MICROS: Final = 1_000_000
 
 _Key = tuple[object, ...]
 
@@ -69,7 +70,8 @@ class BatchEncoder:
         downstream = _socket_address(entry.downstream_remote_address)
         if downstream is None:
             return bytes(encode_entry(entry).SerializeToString())
-        self._start.seconds, self._start.nanos = divmod(round(entry.start_time * _NANOS), _NANOS)
+        self._start.seconds, micros = divmod(round(entry.start_time * _MICROS), _MICROS)
+        self._start.nanos = micros * 1000
         self._took.seconds, self._took.nanos = divmod(round(entry.duration_s * _NANOS), _NANOS)
         self._downstream.address, self._downstream.port_value = downstream
         request, response = self._request, self._response

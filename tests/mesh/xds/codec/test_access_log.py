@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from envoy.data.accesslog.v3 import accesslog_pb2
 from google.protobuf import text_format
 from hypothesis import given, settings
@@ -69,6 +71,12 @@ entry = st.builds(
 def test_an_entry_comes_back_as_it_went_to_who_knows_its_sender(sent: AccessLogEntry) -> None:
     local = sent.source if sent.reporter == "source" else sent.destination
     assert decode_entry(encode_entry(sent), local) == sent
+
+
+def test_a_moment_comes_back_as_it_went() -> None:
+    """In nanoseconds it would be no whole float."""
+    sent = replace(decode_entry(made("")), start_time=650_519_174.375)
+    assert decode_entry(encode_entry(sent)).start_time == sent.start_time
 
 
 def made(source: str) -> accesslog_pb2.HTTPAccessLogEntry:
