@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MIN_FILL_INTERVAL_S = 0.05  # Envoy's
+
 
 @dataclass(frozen=True, slots=True)
 class TokenBucket:

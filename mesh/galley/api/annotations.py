@@ -8,6 +8,7 @@ mesh-labs.io/sticky-canary: "header:x-user"     weights are drawn by a hash ("co
 mesh-labs.io/fault-script: "server first=2 abort=503"   faults by count (fault_script.py)
 
 On a DestinationRule:
+
 mesh-labs.io/outlier-detection: "success-rate"  more of Envoy's detectors (outlier_options.py)
 """
 

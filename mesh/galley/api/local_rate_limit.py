@@ -6,14 +6,16 @@ Istio has no resource for Envoy's local_ratelimit filters. Words and defaults ar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from mesh.galley.api.base import ApiModel, ApiObject, Items
 from mesh.galley.api.destination_rule import WorkloadSelector
 from mesh.galley.api.request_match import RequestMatch
-from mesh.galley.api.scalars import HttpStatus, PercentValue, Port, PositiveDuration, UCount
+from mesh.galley.api.scalars import PercentValue, Port, PositiveDuration, UCount, within
+
+Refusal = Annotated[int, AfterValidator(within(400, 599))]
 
 
 class TokenBucket(ApiModel):
@@ -38,7 +40,7 @@ class RequestLimit(ApiModel):
     token_bucket: TokenBucket | None = None
     enabled_percent: PercentValue = 100.0
     enforced_percent: PercentValue = 100.0
-    status: HttpStatus = 429
+    status: Refusal = 429
     response_headers: Mapping[str, str] = Field(default_factory=dict)
     rate_limited_as_resource_exhausted: bool = False
 

@@ -9,7 +9,12 @@ from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb
 from envoy.extensions.filters.network.local_ratelimit.v3 import local_rate_limit_pb2 as network_pb2
 from envoy.type.v3 import token_bucket_pb2
 
-from mesh.model.rate_limit import ConnectionRateLimit, LocalRateLimit, TokenBucket
+from mesh.model.rate_limit import (
+    MIN_FILL_INTERVAL_S,
+    ConnectionRateLimit,
+    LocalRateLimit,
+    TokenBucket,
+)
 from mesh.xds.codec.wire import duration, fraction, pack, percentage, seconds, unpack
 from mesh.xds.errors import Rejected
 
@@ -17,7 +22,6 @@ RATE_LIMIT_FILTER: Final = "envoy.filters.http.local_ratelimit"
 CONNECTION_LIMIT_FILTER: Final = "envoy.filters.network.local_ratelimit"
 _OVERWRITE: Final = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 _ON_ROUTES: Final = "http_local_rate_limiter"  # the filter by itself limits nothing, and counts nothing
-MIN_FILL_INTERVAL_S: Final = 0.05  # Envoy's
 
 
 def encode_filter() -> Any:

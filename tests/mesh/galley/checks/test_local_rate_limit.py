@@ -70,7 +70,7 @@ def test_what_is_taken_comes_back_as_written(spec: str):
         ),
         ("{http: {BUCKET, enforcedPercent: 101}}", "spec.http.enforcedPercent: expected 0..100, got 101"),
         ("{http: {BUCKET, status: 302}}", "spec.http.status: expected 400..599, got 302"),
-        ("{http: {BUCKET, status: 600}}", "spec.http.status: expected 200..599, got 600"),
+        ("{http: {BUCKET, status: 600}}", "spec.http.status: expected 400..599, got 600"),
         ("{http: {BUCKET, responseHeaders: {':status': a}}}", "expected an ordinary header"),
         ("{http: {BUCKET, responseHeaders: {x: '%PROTOCOL%'}}}", "expected a value without commands (%)"),
     ],
