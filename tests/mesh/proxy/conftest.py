@@ -150,11 +150,13 @@ class Client:
         return await self.response()
 
     async def closed(self) -> bytes:
-        """What comes until the proxy closes."""
+        """What comes until the proxy closes: a reset, or a socket it has closed already (ENOTCONN), is no bytes."""
         async with asyncio.timeout(DEADLINE_S):
             try:
                 return await self.reader.read()
-            except ConnectionError:
+            except TimeoutError:
+                raise
+            except OSError:
                 return b""
 
 
