@@ -11,6 +11,7 @@ In the order a text travels:
     api/         Istio's types
     validate     what is wrong inside one object (checks/)
     unsupported  what is valid Istio and not served yet
+    fields       every field and whether it is served: docs/fields.md
     parse        all of the above for one text
     references   what objects say of each other
     store        layers of sources -> the objects in force, their generations

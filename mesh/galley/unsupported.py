@@ -26,6 +26,11 @@ _OF_HTTP = (
 _OF_SETTINGS: dict[str, tuple[str, ...]] = {
     "tls.mode": ("SIMPLE", "MUTUAL"),
     "tls.insecureSkipVerify": ANY,
+    "tls.clientCertificate": ANY,
+    "tls.privateKey": ANY,
+    "tls.caCertificates": ANY,
+    "tls.caCrl": ANY,
+    "tls.credentialName": ANY,
 }
 
 _OF_POLICY = ("tunnel", "proxyProtocol")
@@ -44,8 +49,42 @@ UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
     },
     **{("DestinationRule", f"{policy}.{field}"): ANY for policy in _POLICIES for field in _OF_POLICY},
     ("Gateway", ""): ANY,
+    ("Service", "spec.type"): ("ExternalName",),
+    **{
+        ("Service", f"spec.{field}"): ANY
+        for field in (
+            "externalName",
+            "internalTrafficPolicy",
+            "publishNotReadyAddresses",
+            "trafficDistribution",
+        )
+    },
     ("ServiceEntry", "spec.resolution"): ("DYNAMIC_DNS",),
-    ("ServiceEntry", "spec.endpoints.*.network"): ANY,
+    **{("ServiceEntry", f"spec.endpoints.*.{field}"): ANY for field in ("network", "serviceAccount")},
+}
+
+# taken and of no use to the mesh, with the reason: nothing is lost without it
+WITHOUT_USE: dict[tuple[str, str], str] = {
+    ("Service", f"spec.{field}"): "the platform's own"
+    for field in (
+        "ports.*.nodePort",
+        "sessionAffinity",
+        "sessionAffinityConfig.clientIP.timeoutSeconds",
+        "externalTrafficPolicy",
+        "ipFamilies",
+        "ipFamilyPolicy",
+        "loadBalancerIP",
+        "loadBalancerClass",
+        "loadBalancerSourceRanges",
+        "allocateLoadBalancerNodePorts",
+        "healthCheckNodePort",
+    )
+} | {
+    (
+        "DestinationRule",
+        f"{settings}.outlierDetection.consecutiveErrors",
+    ): "means nothing any more, as in Istio"
+    for settings in _SETTINGS
 }
 
 _BY_KIND: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
