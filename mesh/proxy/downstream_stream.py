@@ -67,21 +67,27 @@ class DownstreamStream(Stream):
     def request_refused(self, error: RequestError) -> None:
         """What came is no request we take: say so. It is counted and logged as one, as Envoy does."""
         self.manager.stats.protocol_error.value += 1
+        self._begin_nothing().reply(reply_to_bad_request(error))
+
+    def _begin_nothing(self) -> Exchange:
         nothing = Request(b"", b"", b"", {}, [], Framing.NONE, False)
-        self.exchange = Exchange(self, nothing)
-        self.exchange.reply(reply_to_bad_request(error))
+        exchange = self.exchange = Exchange(self, nothing)
+        return exchange
 
     def reset_received(self, code: int) -> None:
-        exchange = self.exchange
-        if exchange is not None:
-            exchange.client_gone()
+        if self.exchange is not None:
+            self.exchange.client_gone("DR", "http2.remote_reset")
+
+    def connection_lost(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client_gone()
 
     def failed(self, fault: StreamFault) -> None:
+        """What is no request at all is counted and logged too, as one without an answer."""
         self.manager.stats.protocol_error.value += 1
-        exchange = self.exchange
+        exchange = self.exchange if self.has_head else self._begin_nothing()
         if exchange is not None:
-            exchange.add_flag("DPE")
-            exchange.client_gone()
+            exchange.client_gone("DPE", fault.detail)
 
     # what the exchange sends
 

@@ -364,12 +364,12 @@ class Exchange(ExchangeState):
         else:
             self._break_response(reply.flags, reply.details)
 
-    def client_gone(self) -> None:
-        """The client closed before it had its answer."""
+    def client_gone(self, flag: str = "DC", details: str = "downstream_remote_disconnect") -> None:
+        """The client closed, gave up or broke the rules before it had its answer."""
         self._leave_upstream()
         self._end_attempt(ok=False)
-        self.add_flag("DC")
-        self.details = "downstream_remote_disconnect"
+        self.add_flag(flag)
+        self.details = details
         self.finish()
 
     def finish(self) -> None:

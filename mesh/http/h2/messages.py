@@ -24,14 +24,16 @@ MAX_KNOWN_NAMES = 4096  # cache of names found valid, emptied when full
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PATH = re.compile(rb"[/*][\x21-\x22\x24-\x7e\x80-\xff]*")  # no space, no control, no fragment
-_BAD_VALUE = re.compile(rb"[\x00\r\n]")
+_SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*")  # RFC 3986 section 3.1
+_SCHEMES = (b"http", b"https")  # others are taken and, as Envoy has it, not passed on
+_BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5
 # section 8.2.2; "te" and "host" have rules of their own
 _FORBIDDEN = frozenset(
     (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"http2-settings")
 )
-_LEFT_OUT = _FORBIDDEN | {b"host", b"te"}
+_LEFT_OUT = _FORBIDDEN | {b"host"}
+_LEFT_OUT_WITHOUT_BODY = _LEFT_OUT | {b"content-length"}  # that of 0 which HTTP/1.1 wants to have said
 _REQUEST_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
-_WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 _known: set[bytes] = set()
 GRPC = b"application/grpc"
 _TE_TRAILERS = (b"te", b"trailers")
@@ -44,13 +46,13 @@ def read_request(triples: Triples, end: bool, limits: Limits) -> Request:
         method, scheme, path = pseudo[b":method"], pseudo[b":scheme"], pseudo[b":path"]
     except KeyError:
         method, scheme, path = _read_connect(pseudo), b"http", b""
-    if _METHOD.fullmatch(method) is None or scheme not in (b"http", b"https"):
+    if _METHOD.fullmatch(method) is None or _SCHEME.fullmatch(scheme) is None:
         raise _malformed("invalid_pseudo_header")
     authority = _authority(pseudo, fields)
     if repeats:
         repeats = _join_cookies(fields, repeats)
     request = Request(method, path, authority, fields, repeats, Framing.NONE, True)
-    request.scheme = scheme
+    request.scheme = scheme if (scheme := scheme.lower()) in _SCHEMES else None
     request.header_bytes = sum(map(len, fields)) + sum(map(len, fields.values())) + len(method) + len(path)
     if (
         repeats
@@ -106,8 +108,6 @@ def _frame_request(request: Request, end: bool) -> None:
     elif not end:
         request.framing = Framing.CHUNKED
         fields[b"transfer-encoding"] = b"chunked"
-    elif request.method in _WITH_BODY:
-        fields[b"content-length"] = b"0"
 
 
 def _authority(pseudo: dict[bytes, bytes], fields: Fields) -> bytes:
@@ -203,7 +203,7 @@ def _check_special(fields: Fields, repeats: Repeats) -> None:
     length = fields.get(b"content-length")
     if length is not None and not (length.isdigit() and len(length) < 19):
         raise _malformed("invalid_content_length")
-    if b"te" in fields and fields[b"te"] != b"trailers":
+    if b"te" in fields and fields[b"te"].lower() != b"trailers":
         raise _malformed("invalid_te")
     for name, _ in repeats:
         if name in (b"content-length", b"host", b"te"):
@@ -238,7 +238,8 @@ def _malformed(detail: str) -> StreamFault:
 def request_block(request: Request) -> bytes:
     """The header block of a request."""
     fields = request.fields
-    scheme = b"https" if fields.get(b"x-forwarded-proto") == b"https" else b"http"
+    scheme = request.scheme or (b"https" if fields.get(b"x-forwarded-proto") == b"https" else b"http")
+    left_out = _LEFT_OUT_WITHOUT_BODY if request.framing is Framing.NONE else _LEFT_OUT
     if request.framing is Framing.TUNNEL:
         parts = _connect_block(request, scheme)
     else:
@@ -248,11 +249,11 @@ def request_block(request: Request) -> bytes:
             encode_field((b":authority", fields[b"host"])),
             encode_field((b":path", request.path)),
         ]
-    parts += [encode_field(field) for field in fields.items() if field[0] not in _LEFT_OUT]
-    if fields.get(b"content-type", b"").startswith(GRPC):
+    parts += [encode_field(field) for field in fields.items() if field[0] not in left_out]
+    if fields.get(b"content-type", b"").startswith(GRPC) and b"te" not in fields:
         parts.append(encode_field(_TE_TRAILERS))
     if request.repeats:
-        parts += [encode_field(field) for field in request.repeats if field[0] not in _LEFT_OUT]
+        parts += [encode_field(field) for field in request.repeats if field[0] not in left_out]
     return b"".join(parts)
 
 

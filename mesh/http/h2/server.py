@@ -94,14 +94,15 @@ class Server(Connection):
         self._on_head(stream, triples, end)
 
     def _on_head(self, stream: Stream, triples: Triples, end: bool) -> None:
-        stream.has_head = True
         try:
             request = read_request(triples, end, self.limits)
         except RequestError as error:
+            stream.has_head = True
             if end:
                 self._received_end(stream)
             stream.request_refused(error)  # type: ignore[attr-defined]
             return
+        stream.has_head = True
         if end:
             self._received_end(stream)
         else:

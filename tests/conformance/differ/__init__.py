@@ -9,8 +9,19 @@ engine       what both proxies are to the harness
 envoy        the real Envoy, started on the encoded resources
 ours         our data plane, fed with the same resources decoded
 observation  what was seen of one proxy in one case, and how two of them differ
-intended     the differences that are meant, each by name and with its reason
+differs      how a difference is written down that is meant
+intended     all of them, each by name and with its reason
+intended_http2
+             ... in HTTP/2
 pair         both proxies, and one case run on both
+
+For HTTP/2, where a case is frames, and the origin is spoken to in it where the authority says so:
+
+http2_wire   frames, written at will and read strictly, without a line of either proxy
+http2_case   the words that cases are written in
+http2_area   routes and clusters of an area
+http2_client a client that sends frames
+http2_origin the origin's connections in HTTP/2
 
 For connections that are only bytes:
 

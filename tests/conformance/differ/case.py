@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from differ.http2_wire import PREFACE, Frame, settings, window_update
+
 
 class Do(Enum):
     """What a client or an origin does besides sending bytes."""
@@ -15,6 +17,7 @@ class Do(Enum):
     HALF_CLOSE = "send no more"
     HANG = "say nothing more, hold the connection"
     ECHO = "send back whatever comes, until it ends: in a tunnel"
+    SYNC = "wait until the proxy has taken all that was sent: it answers a PING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,18 @@ class Hear:
     count: int
 
 
-Step = bytes | Do | Pause | Hear
+@dataclass(frozen=True, slots=True)
+class Upon:
+    """Wait for a stream of HTTP/2: its head, with a ``count`` so many bytes, with ``over`` its end."""
+
+    stream: int
+    count: int = 0
+    over: bool = False
+
+
+Step = bytes | Frame | Do | Pause | Hear | Upon
+HELLO: tuple[Step, ...] = (PREFACE, settings())
+GREETING: tuple[Step, ...] = (settings((4, 1 << 20)), window_update(0, 1 << 20))  # windows for any body
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,8 @@ class Case:
 
     ``replies`` go to the origin's requests in turn, the last one to all that follow. ``responses`` is how
     many the client waits for; fewer come when the proxy closes. ``retried``: one request of the client may
-    be several of the origin.
+    be several of the origin. ``http2``: the client speaks it. ``greeting`` is how the
+    origin begins where it is spoken to in HTTP/2.
     """
 
     name: str
@@ -65,6 +80,8 @@ class Case:
     responses: int = 1
     retried: bool = False
     methods: tuple[str, ...] = field(default=())  # of the requests, where HEAD or CONNECT stands among them
+    http2: bool = False
+    greeting: tuple[Step, ...] = GREETING
 
     @property
     def request_methods(self) -> tuple[str, ...]:

@@ -19,17 +19,21 @@ PROBE_FIELD = ("x-differ", "probe")
 PATIENCE_S = 1.5  # for an answer that is due
 AFTERWARDS_S = 1.2  # for the answer to the probe, or the close: Envoy closes a lingering connection after 1 s
 
-Fate = Literal["kept", "closed", "stuck", "left"]
+Fate = Literal["kept", "closed", "stuck", "left", "refused"]
 
 
 @dataclass(slots=True)
 class Heard:
-    """What the client got. ``fate``: "left" is the client's own doing, "stuck" answers nothing more."""
+    """What the client got. ``fate``: "left" is the client's own doing, "stuck" answers nothing more,
+    "refused" only resets.
+    """
 
     responses: list[Message] = field(default_factory=list)
     interim: list[int] = field(default_factory=list)
     fate: Fate = "stuck"
     garbage: str = ""
+    resets: dict[int, str] = field(default_factory=dict)  # by stream, of HTTP/2
+    goaways: list[str] = field(default_factory=list)
 
 
 class Client:
@@ -77,14 +81,8 @@ class Client:
             case Do.HALF_CLOSE:
                 writer.write_eof()
             case _:
-                self._leave(writer, reset=step is Do.RESET)
-
-    def _leave(self, writer: asyncio.StreamWriter, *, reset: bool) -> None:
-        self.heard.fate = "left"
-        if reset:
-            linger = struct.pack("ii", 1, 0)
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        writer.close()
+                self.heard.fate = "left"
+                leave(writer, reset=step is Do.RESET)
 
     async def _until(self, condition: object, patience_s: float) -> None:
         assert callable(condition)
@@ -157,3 +155,10 @@ class Client:
         await read_response_body(reader, message, method)
         self._finished += 1
         return message.complete
+
+
+def leave(writer: asyncio.StreamWriter, *, reset: bool) -> None:
+    if reset:
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.close()

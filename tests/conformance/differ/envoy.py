@@ -12,6 +12,7 @@ import grpc
 from envoy.config.bootstrap.v3 import bootstrap_pb2
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.listener.v3 import listener_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.service.accesslog.v3 import als_pb2_grpc
 from envoy.service.secret.v3 import sds_pb2_grpc
@@ -31,6 +32,8 @@ from mesh.proxy.istio_stats import IstioStats
 from mesh.xds.codec.codec import encode
 from mesh.xds.codec.wire import pack, socket_address, unpack
 
+_Manager = http_connection_manager_pb2.HttpConnectionManager
+_Options = http_protocol_options_pb2.HttpProtocolOptions
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 START_S = 20.0
 
@@ -112,6 +115,7 @@ def _bootstrap(node: Node, resources: Resources, agent_port: int) -> Any:
     static = message.static_resources
     static.listeners.extend(unpack(encode(found), listener_pb2.Listener) for found in resources.listeners)
     static.clusters.extend(unpack(encode(found), cluster_pb2.Cluster) for found in resources.clusters)
+    _reset_streams(static)
     static.clusters.extend(_agent(name, agent_port) for name in (CONTROL_PLANE_CLUSTER, AGENT_CLUSTER))
     # Istio's: a regular expression of any size
     layer = message.layered_runtime.layers.add(name="istio")
@@ -121,12 +125,34 @@ def _bootstrap(node: Node, resources: Resources, agent_port: int) -> Any:
     return message
 
 
+def _reset_streams(static: Any) -> None:
+    """A malformed message of HTTP/2 costs its stream (RFC 9113 section 8.1.1), not the connection as well.
+
+    That is what we do, and Envoy when it is told to: else it closes the connection, after a second.
+    """
+    for listener in static.listeners:
+        for found in (filter for chain in listener.filter_chains for filter in chain.filters):
+            if found.typed_config.Is(_Manager.DESCRIPTOR):
+                manager = unpack(found.typed_config, _Manager)
+                http2 = manager.http2_protocol_options
+                http2.override_stream_error_on_invalid_http_message.value = True
+                found.typed_config.CopyFrom(pack(manager))
+    for cluster in static.clusters:
+        if _OPTIONS in cluster.typed_extension_protocol_options:
+            options = unpack(cluster.typed_extension_protocol_options[_OPTIONS], _Options)
+            kind = options.WhichOneof("upstream_protocol_options")
+            if kind is not None and getattr(options, kind).HasField("http2_protocol_options"):
+                http2 = getattr(options, kind).http2_protocol_options
+                http2.override_stream_error_on_invalid_http_message.value = True
+                cluster.typed_extension_protocol_options[_OPTIONS].CopyFrom(pack(options))
+
+
 def _agent(name: str, port: int) -> Any:
     made = cluster_pb2.Cluster(name=name, type="STATIC")
     made.load_assignment.cluster_name = name
     endpoint = made.load_assignment.endpoints.add().lb_endpoints.add().endpoint
     endpoint.address.CopyFrom(socket_address(HOST, port))
-    http2 = http_protocol_options_pb2.HttpProtocolOptions()
+    http2 = _Options()
     http2.explicit_http_config.http2_protocol_options.SetInParent()
     made.typed_extension_protocol_options[_OPTIONS].CopyFrom(pack(http2))
     return made

@@ -5,35 +5,8 @@ A case that is listed here and does not differ in just this way fails as well, s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Differs:
-    """Either other ``answers`` (ours, Envoy's), and with them everything else, or only some ``facts``."""
-
-    reason: str
-    answers: tuple[tuple[int, ...], tuple[int, ...]] | None = None
-    facts: tuple[str, ...] = ()
-    may_forward: bool = False  # although Envoy refuses it
-
-
-Table = dict[tuple[str, str], Differs]
-
-
-def answers(
-    ours: tuple[int, ...], envoy: tuple[int, ...], reason: str, *, may_forward: bool = False
-) -> Differs:
-    return Differs(reason, (ours, envoy), may_forward=may_forward)
-
-
-def facts(reason: str, *names: str) -> Differs:
-    return Differs(reason, facts=names)
-
-
-def cases(area: str, differs: Differs, *names: str) -> Table:
-    return {(area, name): differs for name in names}
-
+from differ.differs import Table, answers, cases, facts
+from differ.intended_http2 import INTENDED_HTTP2
 
 _CODING = answers(
     (400,), (501,), "both refuse; our parser takes it for malformed, Envoy's for not implemented"
@@ -237,4 +210,4 @@ OPEN: Table = {
     ),
 }
 
-KNOWN = INTENDED | OPEN
+KNOWN = INTENDED | INTENDED_HTTP2 | OPEN

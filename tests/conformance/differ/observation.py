@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from differ.client import Heard
@@ -15,7 +15,7 @@ from mesh.model.standard_metrics import HTTP_LABELS, http_labels
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _VOLATILE = {"date": "*", "x-envoy-upstream-service-time": "*"}
 # Both parsers have their own words for what is wrong with a message
-_CODEC_DETAILS = re.compile(r"http1\..*")
+_CODEC_DETAILS = re.compile(r"(http[12])\..*")
 
 Facts = dict[str, Any]
 
@@ -26,6 +26,8 @@ class Observation:
     requests: list[Message]
     garbage: list[str]
     entries: list[AccessLogEntry]
+    resets: list[str] = field(default_factory=list)  # that the origin got
+    goaways: list[str] = field(default_factory=list)
 
     def facts(self, node: Node) -> Facts:
         """Named and comparable: what may differ from run to run is taken out.
@@ -39,6 +41,8 @@ class Observation:
             "statuses": [response.status for response in responses],
             "interim": self.heard.interim,
             "connection": self.heard.fate,
+            "resets": self.heard.resets,
+            "goaways": self.heard.goaways,
             "response headers": [_fields(response.fields) for response in responses],
             "response bodies": [(response.body, response.complete) for response in responses],
             "response trailers": [_fields(response.trailers) for response in responses],
@@ -46,9 +50,11 @@ class Observation:
             "origin headers": [_fields(request.fields) for request in requests],
             "origin bodies": [request.body for request in requests],
             "origin trailers": [_fields(request.trailers) for request in requests],
+            "origin resets": self.resets,
+            "origin goaways": self.goaways,
             "log": [_line(entry) for entry in entries],
             "flags": [entry.response_flags for entry in entries],
-            "details": [_CODEC_DETAILS.sub("http1", entry.response_code_details) for entry in entries],
+            "details": [_CODEC_DETAILS.sub(r"\1", entry.response_code_details) for entry in entries],
             "bytes": [(entry.bytes_received, entry.bytes_sent) for entry in passed],
             "labels": [_labels(entry, node) for entry in entries],
         }
@@ -86,8 +92,12 @@ def differences(ours: Facts, envoy: Facts) -> Facts:
     return found
 
 
-def _reduced(mine: list[Any], theirs: list[Any]) -> Any:
-    if len(mine) != len(theirs) or not all(isinstance(each, dict) for each in mine):
+def _reduced(mine: Any, theirs: Any) -> Any:
+    if (
+        not isinstance(mine, list)
+        or len(mine) != len(theirs)
+        or not all(isinstance(each, dict) for each in mine)
+    ):
         return mine
     return [
         {key: value for key, value in one.items() if other.get(key) != value}
@@ -97,7 +107,11 @@ def _reduced(mine: list[Any], theirs: list[Any]) -> Any:
 
 def show(found: Facts) -> str:
     """The facts that differ; of an answer that is another one, not also all that follows from it."""
-    names = ["statuses", "connection", "origin requests", "details"] if "statuses" in found else list(found)
+    names = (
+        ["statuses", "resets", "goaways", "connection", "origin requests", "details"]
+        if "statuses" in found
+        else list(found)
+    )
     return "\n".join(
         f"{name}:\n    ours  {found[name][0]!r}\n    envoy {found[name][1]!r}"
         for name in names

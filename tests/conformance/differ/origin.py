@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from differ.case import OK, Do, Pause, Reply, Step
-from differ.wire import LIMIT, Malformed, Message, read_head, read_request_body
+from differ.case import GREETING, OK, Case, Do, Pause, Reply, Step
+from differ.http2_origin import Http2Serving
+from differ.wire import LIMIT, PRIOR_KNOWLEDGE, Malformed, Message, read_head, read_request_body
 
 BARRIER = "/differ-barrier"  # requests the harness sends to be sure that all before is over
 HOST = "127.0.0.1"
@@ -19,15 +20,21 @@ class _Live:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     held: bool = False
+    http2: Http2Serving | None = None
 
 
 class Origin:
-    """``requests`` and ``garbage`` are of the case at hand, which ``begin`` starts."""
+    """Speaks HTTP/1.1, and HTTP/2 to whoever begins with it. ``requests``, ``garbage``, ``resets`` and
+    ``goaways`` (codes of the proxy's, in HTTP/2) are of the case at hand, which ``begin`` starts.
+    """
 
     def __init__(self) -> None:
         self.port = 0
         self.requests: list[Message] = []
         self.garbage: list[str] = []
+        self.resets: list[str] = []
+        self.goaways: list[str] = []
+        self.greeting: tuple[Step, ...] = GREETING
         self.connections = 0
         self._replies: tuple[Reply, ...] = (OK,)
         self._answered = 0
@@ -45,15 +52,33 @@ class Origin:
         if self._server is not None:
             self._server.close()
 
-    def begin(self, replies: tuple[Reply, ...]) -> None:
-        self.requests, self.garbage = [], []
+    def begin(self, case: Case) -> None:
+        self.requests, self.garbage, self.resets, self.goaways = [], [], [], []
         self.connections = self._answered = 0
-        self._replies = replies
+        self._replies, self.greeting = case.replies, case.greeting
+
+    def arrived(self, message: Message) -> Reply:
+        """One more request: what to answer."""
+        self.requests.append(message)
+        self._answered += 1
+        return self._replies[min(self._answered, len(self._replies)) - 1]
+
+    @property
+    def _serving(self) -> list[Http2Serving]:
+        return [live.http2 for live in self._live.values() if live.http2 is not None]
+
+    @property
+    def speaks_http2(self) -> bool:
+        return bool(self._serving)
+
+    async def sync(self) -> None:
+        """Until what the proxy has sent in HTTP/2 is read."""
+        await asyncio.gather(*(serving.sync() for serving in self._serving))
 
     def release(self) -> None:
         """Drop the connections that a script left hanging: the next case must not get one of them."""
         for live in self._live.values():
-            if live.held:
+            if live.held or live.http2 is not None:
                 live.writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,12 +101,14 @@ class Origin:
         message = await read_head(reader)
         if message is None:
             return False
+        if message.start == PRIOR_KNOWLEDGE:
+            live.http2 = Http2Serving(self, reader, live.writer)
+            await live.http2.serve()
+            return False
         if message.start.split(" ")[1].startswith(BARRIER):
             await self._act(OK.steps, live)
             return True
-        self.requests.append(message)
-        reply = self._replies[min(self._answered, len(self._replies) - 1)]
-        self._answered += 1
+        reply = self.arrived(message)
         goes_on = not reply.early or await self._act(reply.steps, live)
         await read_request_body(reader, message)
         if not message.complete:

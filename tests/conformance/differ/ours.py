@@ -10,13 +10,16 @@ from typing import Any
 
 from differ.engine import Entries
 from differ.origin import Origin
+from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.http_filter import GrpcAccessLog
 from mesh.model.node import Node
 from mesh.model.resources import Resources
 from mesh.model.tls import Secrets
 from mesh.proxy.config import DynamicConfig
 from mesh.proxy.worker import Worker
+from mesh.xds.codec.access_log import decode_entry, encode_entry
 from mesh.xds.codec.codec import decode, encode
+from mesh.xds.codec.connection_log import decode_connection, encode_connection
 
 
 class Ours:
@@ -28,8 +31,16 @@ class Ours:
         self.entries = Entries()
         self.worker = Worker(node, asyncio.get_running_loop(), rng=Random(1))
         self.config = DynamicConfig(
-            self.worker, lambda source: self.entries.append if isinstance(source, GrpcAccessLog) else None
+            self.worker, lambda source: self._log if isinstance(source, GrpcAccessLog) else None
         )
+
+    def _log(self, entry: AccessLogEntry) -> None:
+        """As it comes out of a log service's stream: Envoy's does as well."""
+        local = self.worker.node.peer()
+        if entry.access_log_type == "DownstreamEnd":
+            self.entries.append(decode_entry(encode_entry(entry), local))
+        else:
+            self.entries.append(decode_connection(encode_connection(entry), local))
 
     def apply(self, resources: Resources) -> None:
         self.config.apply(

@@ -12,6 +12,7 @@ from differ.case import Case, get
 from differ.client import PROBE_HOST, Client
 from differ.engine import Engine
 from differ.envoy import start_envoy
+from differ.http2_client import Http2Client
 from differ.intended import KNOWN
 from differ.observation import Observation, differences, show
 from differ.origin import BARRIER, HOST, Origin
@@ -59,25 +60,36 @@ def refuse_smuggling(case: Case, ours: Observation, envoy: Observation, *, may_f
     assert not ours.garbage, f"the origin got what is no request: {ours.garbage}"
     assert not ours.heard.garbage, f"the client got what is no response: {ours.heard.garbage}"
     if not case.retried and ours.heard.fate != "left":
-        answered, forwarded = len(ours.heard.responses), sum(each.complete for each in ours.requests)
+        answered = len(ours.heard.responses) + len(ours.heard.resets)
+        forwarded = sum(each.complete for each in ours.requests)
         assert forwarded <= answered, (
             f"{forwarded} requests reached the origin, {answered} answers the client"
         )
     refused = [400 <= response.status < 500 for response in envoy.heard.responses]
+    refused += [code == "PROTOCOL_ERROR" for code in envoy.heard.resets.values()]
     if refused and all(refused) and not envoy.requests and not may_forward:
-        assert not ours.requests, f"Envoy refuses it, we forwarded {[each.start for each in ours.requests]}"
+        # the head of what turns out to be malformed may have been sent on in HTTP/2
+        whole = [each.start for each in ours.requests if each.complete or not case.http2]
+        assert not whole, f"Envoy refuses it, we forwarded {whole}"
 
 
 async def observe(engine: Engine, case: Case) -> Observation:
     origin = engine.origin
-    origin.begin(case.replies)
+    origin.begin(case)
     begun = len(engine.entries)
-    heard = await Client(case).run(engine.port)
+    heard = await (Http2Client(case) if case.http2 else Client(case)).run(engine.port)
+    if origin.speaks_http2:
+        await _barrier(engine)
+        await origin.sync()
     origin.release()
     await _barrier(engine)
     entries = [entry for entry in engine.entries[begun:] if entry.authority != PROBE_HOST]
     entries.sort(key=lambda entry: entry.reporter)  # of two listeners, either may be the first to log
-    return Observation(heard, origin.requests, origin.garbage, entries)
+    requests = origin.requests
+    if case.http2:  # of two streams, either may be the first
+        entries.sort(key=lambda entry: entry.path)
+        requests = sorted(requests, key=lambda request: request.start)
+    return Observation(heard, requests, origin.garbage, entries, origin.resets, origin.goaways)
 
 
 async def _barrier(engine: Engine) -> None:

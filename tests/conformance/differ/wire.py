@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, field
 
 Fields = list[tuple[str, str]]
-_START = re.compile(r"HTTP/1\.[01] [1-9][0-9]{2} .*|[!-~]+ [!-\xff]+ HTTP/1\.[01]")
+PRIOR_KNOWLEDGE = "PRI * HTTP/2.0"  # RFC 9113 section 3.4: not HTTP/1, but its first line looks so
+_START = re.compile(r"PRI \* HTTP/2\.0|HTTP/1\.[01] [1-9][0-9]{2} .*|[!-~]+ [!-\xff]+ HTTP/1\.[01]")
 LIMIT = 1 << 20  # bytes of a head or a chunk's line
 
 

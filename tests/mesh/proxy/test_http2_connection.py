@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 import grpc
 import pytest
@@ -295,6 +296,30 @@ async def test_a_request_that_is_none_is_answered(proxy, connect, make):
     assert answer.head.status == 400
     (entry,) = proxy.entries
     assert (entry.response_flags, entry.response_code_details) == ("DPE", "path_with_fragment")
+
+
+async def test_what_is_malformed_is_reset_and_logged_as_a_request_without_an_answer(proxy, connect, make):
+    client = await connect(make.forward("c"), make.cluster("c"))
+    answer = client.ask(x_a=b"\x07")
+    await proxy.until(lambda: proxy.entries)
+    (entry,) = proxy.entries
+    assert (entry.method, entry.response_code, entry.response_flags) == ("", 0, "DPE")
+    assert entry.response_code_details == "http2.invalid_header_value"
+    assert answer.head is None
+
+
+async def test_a_client_that_gives_up_a_stream_is_dr_and_one_that_closes_dc(proxy, connect, make):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = await connect(make.forward("c"), make.cluster("c", silent.getsockname()[1]))
+        client.codec.reset(client.ask(path=b"/reset"), 8)
+        await proxy.until(lambda: proxy.entries)
+        client.ask(path=b"/close")
+        client.transport.close()
+        await proxy.until(lambda: len(proxy.entries) == 2)
+    assert [(entry.response_flags, entry.response_code_details) for entry in proxy.entries] == [
+        ("DR", "http2.remote_reset"),
+        ("DC", "downstream_remote_disconnect"),
+    ]
 
 
 async def test_a_slow_reader_holds_the_server_back(proxy, connect, make):
