@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
 from dataclasses import dataclass, field
+from subprocess import DEVNULL, PIPE, Popen
 
 from mesh.model.identity import SpiffeId
 
@@ -21,21 +21,25 @@ class SigningRequest:
 
 
 async def make_request(identity: SpiffeId) -> SigningRequest:
-    """With a new key. Raises OSError when the process cannot be started or fails."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mesh.proxy.agent.csr", str(identity)),
-        stdin=DEVNULL,
-        stdout=PIPE,
-        stderr=PIPE,
-    )
+    """With a new key. Raises OSError when the process cannot be started or fails.
+
+    Popen and a thread that waits, not asyncio's subprocesses: uvloop forks for those, and what libraries have
+    hung on forks then runs in a copy of this process. Popen uses vfork, which runs nothing.
+    """
+    process = _start(identity)
     try:
-        made, complaint = await process.communicate()
+        made, complaint = await asyncio.to_thread(process.communicate)
     except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
+        process.kill()  # the thread, which reads to the end, collects it
         raise
     key_pem, begin, csr = made.partition(_REQUEST)
     if process.returncode or not csr:
         said = complaint.decode(errors="replace").strip().rpartition("\n")[2]
         raise OSError(f"no key could be made: {said or f'exit status {process.returncode}'}")
     return SigningRequest((begin + csr).decode(), key_pem)
+
+
+def _start(identity: SpiffeId) -> Popen[bytes]:
+    """Blocks for the vfork, some milliseconds. Raises OSError."""
+    command = (sys.executable, "-m", "mesh.proxy.agent.csr", str(identity))
+    return Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +31,14 @@ async def test_the_key_is_shown_to_nobody() -> None:
 async def test_nothing_of_the_process_is_left() -> None:
     await make_request(REVIEWS)
     assert [child for child in psutil.Process().children() if "csr" in " ".join(child.cmdline())] == []
+
+
+async def test_no_library_hears_of_a_fork() -> None:
+    """gRPC's channels, collected in the copy of a process, wait there for a thread that was not copied."""
+    forks: list[None] = []
+    os.register_at_fork(before=lambda: forks.append(None))
+    await make_request(REVIEWS)
+    assert forks == []
 
 
 async def test_a_process_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
