@@ -16,6 +16,7 @@
     plaintext        the client with no part in the mesh
     tapping, tap     the man in the middle, and what he sees
     observe          reading metrics, access logs and the applications' logs
+    authority        certificates from outside the mesh
 
 Decisions, pure:
 

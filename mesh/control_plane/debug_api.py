@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from aiohttp import web
@@ -32,14 +32,17 @@ class DebugApi:
         return reply({"generation": self._pilot.generation, "proxies": proxies})
 
     async def _config_dump(self, request: web.Request) -> web.Response:
-        """Mesh's own model, not Envoy's: what the proxy really has is on its admin port."""
+        """Mesh's own model, not Envoy's: what the proxy really has is on its admin port. Of secrets only
+        the names are told."""
         name = request.query.get("proxyID")
         if name is None:
             raise BadRequest("proxyID: expected <name>.<namespace>, got none")
         resources = self._pilot.resources_of(name)
         if resources is None:
             return error(404, f"proxy {name}: not connected")
-        return reply({"proxy": name, "generation": self._pilot.generation, **_plain(asdict(resources))})
+        told = _plain(asdict(replace(resources, secrets=())))
+        told["secrets"] = [secret.name for secret in resources.secrets]
+        return reply({"proxy": name, "generation": self._pilot.generation, **told})
 
     async def _registryz(self, _: web.Request) -> web.Response:
         return reply([_service(service) for service in self._pilot.world.services])

@@ -68,6 +68,7 @@ def proxy_status(
     """Show how far each sidecar is (short: ps).
 
     SYNCED: it serves the newest. STALE: sent, no answer yet. ERROR: it refused. NOT SENT: nothing to send.
+    IGNORED: it asked for none of that type.
 
     \b
       meshctl ps

@@ -28,6 +28,8 @@ AGENT_CLUSTER = "sds-grpc"  # static in Envoy's bootstrap: SDS and the agent's A
 
 WORKLOAD_SECRET = "default"  # SDS: this workload's certificate and key
 ROOT_SECRET = "ROOTCA"  # SDS: what peers are verified against
+CREDENTIAL_SCHEME = "kubernetes://"  # SDS: secrets that come from the control plane, over ADS
+CREDENTIAL_ROOTS_SUFFIX = "-cacert"
 
 # ALPN of mesh-internal TLS (Istio's pilot/pkg/networking/core)
 ISTIO_ALPN = "istio"
@@ -84,6 +86,16 @@ def parse_cluster(name: str) -> SubsetKey | None:
 
 def sni(port: int, subset: str, host: str) -> str:
     return f"outbound_.{port}_.{subset}_.{host}"
+
+
+def credential(name: str) -> str:
+    """SDS: the certificate and key of a ``credentialName``."""
+    return CREDENTIAL_SCHEME + name
+
+
+def credential_roots(name: str) -> str:
+    """SDS: what the peers of a ``credentialName`` are verified against."""
+    return credential(name) + CREDENTIAL_ROOTS_SUFFIX
 
 
 def listener(address: str, port: int) -> str:

@@ -58,10 +58,12 @@ class DynamicConfig:
 
     def apply(self, resources: Resources) -> None:
         """Make this the configuration, whole. Raises Rejected naming what cannot be honoured."""
+        self.worker.contexts.check(resources.secrets)
         clusters = self._make_clusters(resources.clusters)
         tables = self._make_tables(resources.routes)
         changed = self._make_listeners(resources.listeners)
         # from here on nothing can fail, and no request is served in between
+        self.worker.contexts.take(resources.secrets)
         self._take_clusters(clusters, resources.endpoints)
         self._tables = tables
         self._take_listeners(changed, {model.name for model in resources.listeners})

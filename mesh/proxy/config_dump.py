@@ -17,7 +17,7 @@ from mesh.model.listener import HttpConnectionManager, Listener
 from mesh.model.names import ROOT_SECRET, WORKLOAD_SECRET
 from mesh.model.node import Node
 from mesh.model.route import RouteConfiguration
-from mesh.model.tls import Secrets
+from mesh.model.tls import Secret, Secrets, TlsCertificate
 from mesh.proxy.admin_view import AdminView, ConfigView, ResourceType
 from mesh.xds.codec.codec import Resource, encode
 
@@ -50,7 +50,7 @@ def config_dump(view: AdminView, *, include_eds: bool = False) -> Json:
         clusters_dump(config),
         listeners_dump(config),
         routes_dump(config),
-        secrets_dump(view.secrets()),
+        secrets_dump(view.secrets(), config.resources.secrets),
     ]
     if include_eds:
         parts.insert(2, endpoints_dump(config))
@@ -119,26 +119,31 @@ def routes_dump(config: ConfigView) -> Json:
     )
 
 
-def secrets_dump(secrets: Secrets | None) -> Json:
-    """What SDS gave this workload: chain and roots in base64, the key redacted."""
+def secrets_dump(secrets: Secrets | None, named: Iterable[Secret] = ()) -> Json:
+    """What SDS gave this workload, then what the control plane did: chains and roots, the keys redacted."""
     dump: Json = {"@type": _ADMIN + "SecretsConfigDump"}
-    if secrets is None:
-        return dump
-    own = {
+    held = list(named)
+    if secrets is not None:
+        own = (Secret(WORKLOAD_SECRET, secrets.certificate), Secret(ROOT_SECRET, secrets.roots_pem))
+        held[:0] = own
+    if held:
+        dump["dynamic_active_secrets"] = [
+            {"name": secret.name, "secret": {"@type": _SECRET, "name": secret.name} | _redacted(secret)}
+            for secret in held
+        ]
+    return dump
+
+
+def _redacted(secret: Secret) -> Json:
+    content = secret.content
+    if not isinstance(content, TlsCertificate):
+        return {"validation_context": {"trusted_ca": {"inline_bytes": _base64(content)}}}
+    return {
         "tls_certificate": {
-            "certificate_chain": {"inline_bytes": _base64(secrets.certificate.chain_pem)},
+            "certificate_chain": {"inline_bytes": _base64(content.chain_pem)},
             "private_key": {"inline_bytes": REDACTED},
         }
     }
-    roots = {"validation_context": {"trusted_ca": {"inline_bytes": _base64(secrets.roots_pem)}}}
-    dump["dynamic_active_secrets"] = [
-        {
-            "name": name,
-            "secret": {"@type": _SECRET, "name": name} | content,
-        }
-        for name, content in ((WORKLOAD_SECRET, own), (ROOT_SECRET, roots))
-    ]
-    return dump
 
 
 def _inline_routes(listeners: Iterable[Listener]) -> Iterable[RouteConfiguration]:

@@ -1,4 +1,5 @@
-"""SSL contexts made from the workload's secrets, without a key ever touching a disk.
+"""SSL contexts made from secrets, the workload's own and those named by the control plane, without a key ever
+touching a disk.
 
 A context is made once for each way of using TLS and kept until the secrets change; then new connections get
 new contexts, and live ones go on with the certificate they shook hands with.
@@ -8,20 +9,28 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from mesh.model.tls import DownstreamTls, Secrets, UpstreamTls
+from mesh.model.names import ROOT_SECRET, WORKLOAD_SECRET
+from mesh.model.tls import DownstreamTls, Secret, Secrets, TlsCertificate, TlsVersion, UpstreamTls
+from mesh.xds.errors import Rejected
+
+_VERSIONS: Mapping[TlsVersion, ssl.TLSVersion] = {
+    "TLSv1_2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1_3": ssl.TLSVersion.TLSv1_3,
+}
 
 
 class NoCertificate(Exception):
-    """TLS was asked for before the workload has a certificate."""
+    """TLS was asked for before its certificate, or what peers are verified against, has come."""
 
 
 class TlsContexts:
-    """``update`` with each new set of secrets."""
+    """``update`` with each new set of the workload's secrets, ``take`` with each new set of named ones."""
 
     def __init__(self) -> None:
         self.secrets: Secrets | None = None
+        self.named: dict[str, Secret] = {}
         self._servers: dict[DownstreamTls, ssl.SSLContext] = {}
         self._clients: dict[tuple[str, ...], ssl.SSLContext] = {}
 
@@ -32,13 +41,44 @@ class TlsContexts:
         self._servers.clear()
         self._clients.clear()
 
+    def check(self, secrets: Iterable[Secret]) -> None:
+        """Raises Rejected, naming the secret, when one is no certificate with its key, or no roots."""
+        for secret in secrets:
+            if self.named.get(secret.name) == secret:
+                continue
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            try:
+                _load(context, secret.content)
+            except (ssl.SSLError, UnicodeDecodeError) as error:
+                raise Rejected(f"secret {secret.name}: {error}") from None
+
+    def take(self, secrets: Iterable[Secret]) -> None:
+        """Those that passed ``check``."""
+        named = {secret.name: secret for secret in secrets}
+        if named != self.named:
+            self.named = named
+            self._servers.clear()
+
     def server(self, tls: DownstreamTls) -> ssl.SSLContext:
+        """Raises NoCertificate."""
         context = self._servers.get(tls)
         if context is None:
-            context = make_context(ssl.PROTOCOL_TLS_SERVER, self._current(), tls.alpn)
-            if tls.require_client_certificate:
-                context.verify_mode = ssl.CERT_REQUIRED
-            self._servers[tls] = context
+            context = self._servers[tls] = self._make_server(tls)
+        return context
+
+    def _make_server(self, tls: DownstreamTls) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = _VERSIONS[tls.min_version]
+        context.maximum_version = _VERSIONS[tls.max_version]
+        if tls.cipher_suites:
+            context.set_ciphers(":".join(tls.cipher_suites))
+        _load(context, self._content(tls.certificate))
+        if tls.validation:
+            _load(context, self._content(tls.validation))
+            required = tls.require_client_certificate
+            context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+        if tls.alpn:
+            context.set_alpn_protocols(list(tls.alpn))
         return context
 
     def client(self, tls: UpstreamTls) -> ssl.SSLContext:
@@ -56,24 +96,38 @@ class TlsContexts:
             raise NoCertificate("no workload certificate yet")
         return self.secrets
 
+    def _content(self, name: str) -> TlsCertificate | bytes:
+        if name == WORKLOAD_SECRET:
+            return self._current().certificate
+        if name == ROOT_SECRET:
+            return self._current().roots_pem
+        secret = self.named.get(name)
+        if secret is None:
+            raise NoCertificate(f"no secret {name} yet")
+        return secret.content
+
 
 def make_context(protocol: int, secrets: Secrets, alpn: Iterable[str] = ()) -> ssl.SSLContext:
     """With our certificate and the roots. Raises ssl.SSLError when they are none."""
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # Istio's minimum
-    context.load_verify_locations(cadata=secrets.roots_pem.decode())
-    _load_certificate(context, secrets)
+    _load(context, secrets.roots_pem)
+    _load(context, secrets.certificate)
     names = list(alpn)
     if names:
         context.set_alpn_protocols(names)
     return context
 
 
-def _load_certificate(context: ssl.SSLContext, secrets: Secrets) -> None:
-    """The ssl module wants a file: an anonymous one in memory, gone when it is closed."""
+def _load(context: ssl.SSLContext, secret: TlsCertificate | bytes) -> None:
+    """A certificate to show, or roots to verify by. The ssl module wants the former in a file: an anonymous
+    one in memory, gone when it is closed. Raises ssl.SSLError, UnicodeDecodeError."""
+    if isinstance(secret, bytes):
+        context.load_verify_locations(cadata=secret.decode("ascii"))
+        return
     descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC)
     try:
-        content = secrets.certificate.key_pem.rstrip() + b"\n" + secrets.certificate.chain_pem
+        content = secret.key_pem.rstrip() + b"\n" + secret.chain_pem
         view = memoryview(content)
         while view:
             view = view[os.write(descriptor, view) :]

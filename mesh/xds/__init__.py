@@ -5,6 +5,7 @@ pilot -> source -> server -> delivery -> snapshot -> codec ~~wire~~> codec -> cl
 codec         model <-> Envoy's messages
 errors        Rejected (a resource), Refused (a proxy)
 references    which resources name which others
+secrets       ... and which secrets
 subscription  one type of one stream, seen from either end
 source        what a control plane gives to be served
 snapshot      a configuration, serialised once for all who get it

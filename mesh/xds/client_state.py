@@ -17,12 +17,19 @@ from mesh.model.resources import Resources
 from mesh.xds.codec.codec import TYPE_URLS, Resource, decode, resource_name
 from mesh.xds.errors import Rejected
 from mesh.xds.references import assignment_names, route_names
+from mesh.xds.secrets import secret_names
 from mesh.xds.settle import Received, settle
 from mesh.xds.subscription import ClientSubscription, Request
 
 Apply = Callable[[Resources], None]
 
-_FIELDS: Final = {"CDS": "clusters", "EDS": "endpoints", "LDS": "listeners", "RDS": "routes"}
+_FIELDS: Final = {
+    "CDS": "clusters",
+    "EDS": "endpoints",
+    "SDS": "secrets",
+    "LDS": "listeners",
+    "RDS": "routes",
+}
 _WHOLE: Final = ("CDS", "LDS")  # a response holds all there is; of the others only what changed
 _TYPE_NAMES: Final = {url: name for name, url in TYPE_URLS.items()}
 
@@ -87,8 +94,10 @@ class ClientState:
         received = replace(self._received, **changed)
         assignments = assignment_names(received.clusters.values())
         routes = route_names(received.listeners.values())
+        secrets = secret_names(received.clusters.values(), received.listeners.values())
         self._received = replace(
             received,
+            secrets={name: each for name, each in received.secrets.items() if name in secrets},
             endpoints={name: each for name, each in received.endpoints.items() if name in assignments},
             routes={name: each for name, each in received.routes.items() if name in routes},
         )
@@ -117,8 +126,10 @@ class ClientState:
         asked = self._subscriptions
         endpoints = assignment_names(self._received.clusters.values())
         routes = route_names(self._received.listeners.values())
+        secrets = secret_names(self._received.clusters.values(), self._received.listeners.values())
         requests = [
             asked["EDS"].subscribe(endpoints) if endpoints or asked["EDS"].names else None,
+            asked["SDS"].subscribe(secrets) if secrets or asked["SDS"].names else None,
             asked["LDS"].subscribe() if "CDS" in self._taken else None,
             asked["RDS"].subscribe(routes) if routes or asked["RDS"].names else None,
         ]

@@ -11,6 +11,8 @@ Order is make before break, so that no request ever meets a route to what is not
             ... until the proxy has taken both
     5 CDS   without the clusters that nobody refers to any more (and EDS, for reason 2)
 
+SDS waits for nothing: clusters and listeners that name a secret warm until it is there, each at its time.
+
 ``push`` only replaces what is wanted, so whatever a slow proxy had not been sent yet is never sent.
 """
 
@@ -81,7 +83,7 @@ class Delivery:
     # --- inside
 
     def _due(self) -> str | None:
-        for name in ("CDS", "EDS"):
+        for name in ("CDS", "EDS", "SDS"):
             if self._wants(name):
                 return name
         if self._subscriptions["CDS"].settled and self._subscriptions["EDS"].settled:

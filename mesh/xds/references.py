@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from mesh.model.cluster import Cluster
-from mesh.model.listener import HttpConnectionManager, Listener, NetworkFilter
+from mesh.model.listener import FilterChain, HttpConnectionManager, Listener, NetworkFilter
 from mesh.model.route import Forward, RouteConfiguration
 
 
@@ -54,7 +54,10 @@ def clusters_of_listener(listener: Listener) -> frozenset[str]:
 
 
 def network_filters(listener: Listener) -> Iterator[NetworkFilter]:
-    for chain in listener.filter_chains:
-        yield chain.network_filter
+    return (chain.network_filter for chain in filter_chains(listener))
+
+
+def filter_chains(listener: Listener) -> Iterator[FilterChain]:
+    yield from listener.filter_chains
     if listener.default_filter_chain is not None:
-        yield listener.default_filter_chain.network_filter
+        yield listener.default_filter_chain

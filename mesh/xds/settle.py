@@ -1,8 +1,8 @@
 """From what was received to what can be served: nothing is served before what it refers to is there.
 
-    a route configuration waits until its clusters have endpoints
-    a listener waits until its route configurations, and the clusters it names itself, are there
-    a cluster stays, with its endpoints, as long as anything served refers to it
+    a route configuration waits until its clusters have endpoints, and the secrets they name
+    a listener waits until its route configurations, its secrets, and the clusters it names are there
+    a cluster stays, with its endpoints, as long as anything served refers to it, and so do secrets
 
 What waits leaves the older one of its name in service. A cluster that nobody announced is not waited for:
 a route to it answers 503 (NC).
@@ -19,7 +19,9 @@ from mesh.model.endpoint import ClusterLoadAssignment
 from mesh.model.listener import Listener
 from mesh.model.resources import Resources
 from mesh.model.route import RouteConfiguration
+from mesh.model.tls import Secret
 from mesh.xds.references import clusters_of_listener, clusters_of_route, route_names
+from mesh.xds.secrets import secret_names, secrets_of_cluster, secrets_of_listener
 
 _T = TypeVar("_T")
 
@@ -32,6 +34,7 @@ class Received:
     endpoints: Mapping[str, ClusterLoadAssignment] = field(default_factory=dict)
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     routes: Mapping[str, RouteConfiguration] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ def settle(received: Received, serving: Resources) -> Settled:
     cold = frozenset(
         cluster.name
         for cluster in received.clusters.values()
-        if cluster.discovery == "EDS" and cluster.name not in received.endpoints
+        if (cluster.discovery == "EDS" and cluster.name not in received.endpoints)
+        or not secrets_of_cluster(cluster) <= received.secrets.keys()
     )
     ready_routes = {
         name: routes for name, routes in received.routes.items() if not clusters_of_route(routes) & cold
@@ -75,13 +79,21 @@ def _listeners(
     chosen: dict[str, Listener] = {}
     waiting = False
     for name, listener in received.listeners.items():
-        if route_names([listener]) <= routes and not clusters_of_listener(listener) & cold:
+        if _is_ready(listener, received, routes, cold):
             chosen[name] = listener
             continue
         waiting = True
         if name in old:
             chosen[name] = old[name]
     return chosen, waiting
+
+
+def _is_ready(listener: Listener, received: Received, routes: frozenset[str], cold: frozenset[str]) -> bool:
+    return (
+        route_names([listener]) <= routes
+        and not clusters_of_listener(listener) & cold
+        and secrets_of_listener(listener) <= received.secrets.keys()
+    )
 
 
 def _assemble(
@@ -97,11 +109,14 @@ def _assemble(
     clusters = {**kept, **received.clusters}
     endpoints = {**{each.cluster_name: each for each in serving.endpoints}, **received.endpoints}
     wanted = {name: each for name, each in endpoints.items() if name in clusters}
+    secrets = {**{each.name: each for each in serving.secrets}, **received.secrets}
+    named = secret_names(clusters.values(), listeners.values())
     return Resources(
         clusters=_sorted(clusters),
         endpoints=_sorted(wanted),
         listeners=_sorted(listeners),
         routes=_sorted(routes),
+        secrets=_sorted({name: each for name, each in secrets.items() if name in named}),
     )
 
 

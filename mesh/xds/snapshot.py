@@ -18,6 +18,7 @@ from mesh.model.endpoint import ClusterLoadAssignment
 from mesh.model.resources import Resources
 from mesh.xds.codec.codec import TYPE_URLS, Resource, encode, resource_name
 from mesh.xds.references import assignment_names, route_names
+from mesh.xds.secrets import secret_names
 
 _DIGEST_BYTES: Final = 8  # 64 bits tell the few versions of one resource apart
 _REMEMBERED: Final = 8192  # serialised resources, some 0.5 to 5 kB each
@@ -48,10 +49,15 @@ def snapshot(resources: Resources) -> Snapshot:
     chunks = {
         "CDS": _chunks(resources.clusters),
         "EDS": _chunks(resources.endpoints),
+        "SDS": _chunks(resources.secrets),
         "LDS": _chunks(resources.listeners),
         "RDS": _chunks(resources.routes),
     }
-    needed = {"EDS": assignment_names(resources.clusters), "RDS": route_names(resources.listeners)}
+    needed = {
+        "EDS": assignment_names(resources.clusters),
+        "SDS": secret_names(resources.clusters, resources.listeners),
+        "RDS": route_names(resources.listeners),
+    }
     return Snapshot(chunks, needed)
 
 

@@ -19,7 +19,7 @@ from mesh.model.node import Node
 from mesh.model.resources import Resources
 
 # the type names of ``meshctl proxy-status``, in push order: make before break
-TYPES = ("CDS", "EDS", "LDS", "RDS")
+TYPES = ("CDS", "EDS", "SDS", "LDS", "RDS")
 
 # istioctl's words. NOT SENT: subscribed, nothing pushed yet. IGNORED: the proxy has not subscribed.
 Sync = Literal["SYNCED", "STALE", "NOT SENT", "ERROR", "IGNORED"]

@@ -11,13 +11,17 @@ from collections.abc import Iterable
 
 from mesh.model.resources import Resources
 from mesh.xds.references import assignment_names, route_names
+from mesh.xds.secrets import secret_names
 
 
 def inconsistencies(resources: Resources) -> tuple[str, ...]:
     """What is waited for and missing, or there for nobody, or there twice; nothing in a good snapshot."""
     routes = [one.name for one in resources.routes]
     assignments = [one.cluster_name for one in resources.endpoints]
+    secrets = [one.name for one in resources.secrets]
+    named = secret_names(resources.clusters, resources.listeners)
     return (
+        *_differences("secret", named, secrets),
         *_differences("route configuration", route_names(resources.listeners), routes),
         *_differences("load assignment", assignment_names(resources.clusters), assignments),
         *_twice("cluster", [one.name for one in resources.clusters]),

@@ -12,7 +12,7 @@ from envoy.service.secret.v3 import sds_pb2_grpc
 
 from mesh.proxy.agent.sds_stream import Answer, SdsStream
 from mesh.proxy.agent.secrets import SecretManager
-from mesh.xds.codec.codec import SECRET_TYPE_URL
+from mesh.xds.codec.codec import TYPE_URLS
 from mesh.xds.codec.secret import encode_secrets
 from mesh.xds.codec.wire import pack
 
@@ -48,7 +48,7 @@ class SdsServicer(sds_pb2_grpc.SecretDiscoveryServiceServicer):  # type: ignore[
         return discovery_pb2.DiscoveryResponse(
             version_info=answer.version,
             nonce=answer.nonce,
-            type_url=SECRET_TYPE_URL,
+            type_url=TYPE_URLS["SDS"],
             resources=[pack(encoded[name]) for name in answer.names],
         )
 

@@ -19,15 +19,17 @@ from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment
 from mesh.model.listener import Listener
 from mesh.model.route import RouteConfiguration
+from mesh.model.tls import Secret
 from mesh.xds.codec.cluster import decode_cluster, encode_cluster
 from mesh.xds.codec.endpoint import decode_assignment, encode_assignment
 from mesh.xds.codec.listener import decode_listener, encode_listener
 from mesh.xds.codec.route import decode_route_configuration, encode_route_configuration
+from mesh.xds.codec.secret import decode_named, encode_named
 from mesh.xds.codec.strict import lost_field
 from mesh.xds.codec.wire import TYPE_PREFIX, pack, unpack
 from mesh.xds.errors import Rejected
 
-Resource = Cluster | ClusterLoadAssignment | Listener | RouteConfiguration
+Resource = Cluster | ClusterLoadAssignment | Listener | RouteConfiguration | Secret
 
 
 class _Family(NamedTuple):
@@ -45,16 +47,17 @@ def _type_url(message: Any) -> str:
 TYPE_URLS: Final = {
     "CDS": _type_url(cluster_pb2.Cluster),
     "EDS": _type_url(endpoint_pb2.ClusterLoadAssignment),
+    "SDS": _type_url(secret_pb2.Secret),
     "LDS": _type_url(listener_pb2.Listener),
     "RDS": _type_url(route_pb2.RouteConfiguration),
 }
-SECRET_TYPE_URL: Final = _type_url(secret_pb2.Secret)
 
 _FAMILIES: Final[dict[type[Resource], _Family]] = {
     Cluster: _Family("cluster", cluster_pb2.Cluster, encode_cluster, decode_cluster),
     ClusterLoadAssignment: _Family(
         "endpoints", endpoint_pb2.ClusterLoadAssignment, encode_assignment, decode_assignment
     ),
+    Secret: _Family("secret", secret_pb2.Secret, encode_named, decode_named),
     Listener: _Family("listener", listener_pb2.Listener, encode_listener, decode_listener),
     RouteConfiguration: _Family(
         "route", route_pb2.RouteConfiguration, encode_route_configuration, decode_route_configuration

@@ -8,8 +8,16 @@ from typing import Any
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, secret_pb2
 
 from mesh.model.names import ROOT_SECRET, WORKLOAD_SECRET
-from mesh.model.tls import Secrets, TlsCertificate
+from mesh.model.tls import Secret, Secrets, TlsCertificate
 from mesh.xds.errors import Rejected
+
+
+def encode_named(secret: Secret) -> Any:
+    return encode_secret(secret.name, secret.content)
+
+
+def decode_named(message: Any) -> Secret:
+    return Secret(message.name, decode_secret(message))
 
 
 def encode_secrets(secrets: Secrets) -> dict[str, Any]:
@@ -43,11 +51,21 @@ def encode_secret(name: str, value: TlsCertificate | bytes) -> Any:
 
 
 def decode_secret(message: Any) -> TlsCertificate | bytes:
+    """Raises Rejected for another kind of secret, or one that does not stand in the message itself."""
     match message.WhichOneof("type"):
         case "tls_certificate":
             held = message.tls_certificate
-            return TlsCertificate(held.certificate_chain.inline_bytes, held.private_key.inline_bytes)
+            chain = _inline(held.certificate_chain, "certificate_chain")
+            return TlsCertificate(chain, _inline(held.private_key, "private_key"))
         case "validation_context":
-            return bytes(message.validation_context.trusted_ca.inline_bytes)
+            return _inline(message.validation_context.trusted_ca, "trusted_ca")
         case other:
             raise Rejected(f"secret {message.name}: {other or 'type'}: not supported")
+
+
+def _inline(source: Any, field: str) -> bytes:
+    """An error must never show what the field holds: it may be a key."""
+    kind = source.WhichOneof("specifier")
+    if kind != "inline_bytes":
+        raise Rejected(f"{field}: expected inline_bytes, got {kind or 'nothing'}")
+    return bytes(source.inline_bytes)

@@ -1,4 +1,7 @@
-"""Transport sockets: TLS with SDS names, and the raw one."""
+"""Transport sockets: TLS with SDS names, and the raw one.
+
+The workload's own secrets come from the agent beside the proxy, those of the control plane over ADS.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,24 @@ from envoy.config.core.v3 import base_pb2
 from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, secret_pb2, tls_pb2
 
-from mesh.model.tls import DownstreamTls, UpstreamTls
-from mesh.xds.codec.wire import pack, sds_source, unpack
+from mesh.model.names import CREDENTIAL_SCHEME
+from mesh.model.tls import DownstreamTls, TlsVersion, UpstreamTls
+from mesh.xds.codec.wire import ads_source, pack, sds_source, unpack
+from mesh.xds.errors import Rejected
 
 _TLS_SOCKET = "envoy.transport_sockets.tls"
 _RAW_SOCKET = "envoy.transport_sockets.raw_buffer"
 _URI = common_pb2.SubjectAltNameMatcher.URI
+_VERSIONS: dict[TlsVersion, int] = {
+    "TLSv1_2": common_pb2.TlsParameters.TLSv1_2,
+    "TLSv1_3": common_pb2.TlsParameters.TLSv1_3,
+}
 
 
 def encode_downstream(tls: DownstreamTls) -> Any:
-    common = _common(tls.alpn, tls.certificate)
-    common.validation_context_sds_secret_config.CopyFrom(_secret(tls.validation))
+    common = _common(tls.alpn, tls.certificate, tls.min_version, tls.max_version, tls.cipher_suites)
+    if tls.validation:
+        common.validation_context_sds_secret_config.CopyFrom(_secret(tls.validation))
     context = tls_pb2.DownstreamTlsContext(common_tls_context=common)
     context.require_client_certificate.value = tls.require_client_certificate
     return _socket(_TLS_SOCKET, context)
@@ -27,11 +37,15 @@ def encode_downstream(tls: DownstreamTls) -> Any:
 def decode_downstream(socket: Any) -> DownstreamTls:
     context = unpack(socket.typed_config, tls_pb2.DownstreamTlsContext)
     common = context.common_tls_context
+    parameters = common.tls_params
     return DownstreamTls(
         alpn=tuple(common.alpn_protocols),
         require_client_certificate=context.require_client_certificate.value,
         certificate=_certificate(common),
         validation=common.validation_context_sds_secret_config.name,
+        min_version=_version(parameters.tls_minimum_protocol_version),
+        max_version=_version(parameters.tls_maximum_protocol_version),
+        cipher_suites=tuple(parameters.cipher_suites),
     )
 
 
@@ -64,14 +78,21 @@ def raw_socket() -> Any:
     return _socket(_RAW_SOCKET, raw_buffer_pb2.RawBuffer())
 
 
-def _common(alpn: tuple[str, ...], certificate: str) -> Any:
+def _common(
+    alpn: tuple[str, ...],
+    certificate: str,
+    least: TlsVersion = "TLSv1_2",
+    most: TlsVersion = "TLSv1_3",
+    cipher_suites: tuple[str, ...] = (),
+) -> Any:
     """TLS 1.2 to 1.3, as Istio sets it between sidecars (Envoy's own upstream default ends at 1.2)."""
-    versions = common_pb2.TlsParameters(
-        tls_minimum_protocol_version=common_pb2.TlsParameters.TLSv1_2,
-        tls_maximum_protocol_version=common_pb2.TlsParameters.TLSv1_3,
+    parameters = common_pb2.TlsParameters(
+        tls_minimum_protocol_version=_VERSIONS[least],
+        tls_maximum_protocol_version=_VERSIONS[most],
+        cipher_suites=cipher_suites,
     )
     return tls_pb2.CommonTlsContext(
-        tls_params=versions,
+        tls_params=parameters,
         tls_certificate_sds_secret_configs=[_secret(certificate)],
         alpn_protocols=alpn,
     )
@@ -82,8 +103,17 @@ def _certificate(common: Any) -> str:
     return str(configs[0].name) if configs else ""
 
 
+def _version(number: int) -> TlsVersion:
+    for version, its_number in _VERSIONS.items():
+        if its_number == number:
+            return version
+    name = common_pb2.TlsParameters.TlsProtocol.Name(number)
+    raise Rejected(f"tls_params: {name}: not supported, expected {' or '.join(_VERSIONS)}")
+
+
 def _secret(name: str) -> Any:
-    return secret_pb2.SdsSecretConfig(name=name, sds_config=sds_source())
+    source = ads_source() if name.startswith(CREDENTIAL_SCHEME) else sds_source()
+    return secret_pb2.SdsSecretConfig(name=name, sds_config=source)
 
 
 def _socket(name: str, config: Any) -> Any:

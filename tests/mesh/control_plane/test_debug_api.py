@@ -20,7 +20,7 @@ async def test_the_debug_pages_show_a_connected_sidecar(
     assert proxy["id"] == node().id
     assert (proxy["cluster"], proxy["engine"]) == ("Kubernetes", "python")
     assert proxy["admin"] == "127.0.0.1:15000"
-    assert list(proxy["types"]) == ["CDS", "EDS", "LDS", "RDS"]
+    assert list(proxy["types"]) == ["CDS", "EDS", "SDS", "LDS", "RDS"]
     assert set(proxy["types"]["CDS"]) == {"status", "version", "sent_nonce", "acked_nonce", "error"}
 
     _, dump = await control_plane.ask("GET", "/debug/config_dump?proxyID=reviews-v1-0.default")

@@ -49,4 +49,19 @@ def test_clients_may_be_welcome_without_a_certificate(secrets_of):
     contexts = TlsContexts()
     contexts.update(secrets_of("a"))
     optional = DownstreamTls(("istio",), require_client_certificate=False)
-    assert contexts.server(optional).verify_mode == ssl.CERT_NONE
+    assert contexts.server(optional).verify_mode == ssl.CERT_OPTIONAL
+
+
+def test_who_verifies_nobody_asks_nobody(secrets_of):
+    contexts = TlsContexts()
+    contexts.update(secrets_of("a"))
+    assert contexts.server(DownstreamTls((), False, validation="")).verify_mode == ssl.CERT_NONE
+
+
+def test_versions_and_cipher_suites_are_those_asked_for(secrets_of):
+    contexts = TlsContexts()
+    contexts.update(secrets_of("a"))
+    suite = "ECDHE-ECDSA-AES128-GCM-SHA256"
+    made = contexts.server(DownstreamTls((), max_version="TLSv1_2", cipher_suites=(suite,)))
+    assert made.minimum_version == made.maximum_version == ssl.TLSVersion.TLSv1_2
+    assert [one["name"] for one in made.get_ciphers() if not one["name"].startswith("TLS_")] == [suite]

@@ -74,7 +74,8 @@ async def test_it_gets_the_whole_configuration_and_says_so(client, source, proxy
     await configured(client)
     assert proxy.applied[-1] == mesh("a", "b")
     await source.until_acked(1)
-    assert {status.status for status in source.connections[0].status().values()} == {"SYNCED"}
+    status = {name: status.status for name, status in source.connections[0].status().items()}
+    assert status == dict.fromkeys(("CDS", "EDS", "LDS", "RDS"), "SYNCED") | {"SDS": "IGNORED"}
 
 
 async def test_a_change_is_acked_only_when_it_is_served(client, source, proxy):

@@ -220,7 +220,8 @@ def test_a_generation_is_not_acked_before_all_that_it_needs_was_asked_for():
 
 def test_status_follows_the_dialogue():
     proxy = Proxy().serves(mesh("a", "b"))
-    assert {each.status for each in proxy.delivery.status().values()} == {"SYNCED"}
+    status = {name: each.status for name, each in proxy.delivery.status().items()}
+    assert status == dict.fromkeys(("CDS", "EDS", "LDS", "RDS"), "SYNCED") | {"SDS": "IGNORED"}
     proxy.push(mesh("a", "b", to="b"))
     assert proxy.delivery.status()["RDS"].status == "STALE"
     assert proxy.delivery.status()["CDS"].status == "SYNCED"

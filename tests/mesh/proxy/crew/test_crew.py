@@ -4,12 +4,17 @@ import asyncio
 import os
 import resource
 import signal
+import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from labs.harness.authority import Authority
+from mesh.model.names import credential
 from mesh.model.resources import Resources
 from mesh.model.route import DirectResponse, Route, RouteMatch
+from mesh.model.tls import DownstreamTls, Secret
 from mesh.proxy.bootstrap import Bootstrap
 from mesh.proxy.crew import crew as module
 from mesh.proxy.crew.crew import Crew
@@ -179,3 +184,22 @@ async def test_one_worker_needs_no_other_process(start):
     crew = await start(1)
     assert crew.pids == [os.getpid()]
     assert crew.tally().stats is crew.plane.worker.stats
+
+
+async def test_every_worker_has_the_secrets_the_control_plane_names(proxy, start, make):
+    crew = await start(2)
+    port = make.free_port()
+    authority = Authority()
+    name = credential("site")
+    tls = DownstreamTls(("http/1.1",), False, name, "")
+    listener = make.outbound(port, make.routes(Route(RouteMatch(), DirectResponse(200))))
+    listener = replace(listener, filter_chains=(replace(listener.filter_chains[0], tls=tls),))
+    secret = Secret(name, authority.issue("site", "site.example"))
+    crew.apply(Resources(listeners=(listener,), secrets=(secret,)))
+    trust = ssl.create_default_context(cadata=authority.root_pem.decode())
+    for _ in range(MANY):
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=trust, server_hostname="site.example"
+        )
+        writer.close()
+    crew.apply(Resources())

@@ -49,7 +49,7 @@ from mesh.model.tls import DownstreamTls, UpstreamTls
 from mesh.proxy.agent.csr import key_pem, new_key, signing_request
 from mesh.proxy.agent.issued import read_chain
 from mesh.xds.codec.access_log import decode_entry
-from mesh.xds.codec.codec import SECRET_TYPE_URL
+from mesh.xds.codec.codec import TYPE_URLS
 from mesh.xds.codec.connection_log import decode_connection
 from mesh.xds.codec.peer import encode_peer
 from mesh.xds.codec.secret import encode_secrets
@@ -73,7 +73,7 @@ class Sds(sds_pb2_grpc.SecretDiscoveryServiceServicer):
             if not request.response_nonce:
                 resources = [pack(self.secrets[name]) for name in request.resource_names]
                 yield discovery_pb2.DiscoveryResponse(
-                    version_info="1", nonce="1", type_url=SECRET_TYPE_URL, resources=resources
+                    version_info="1", nonce="1", type_url=TYPE_URLS["SDS"], resources=resources
                 )
 
 

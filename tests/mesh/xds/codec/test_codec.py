@@ -438,6 +438,7 @@ def test_every_type_url_is_envoys_v3_type():
     assert TYPE_URLS == {
         "CDS": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
         "EDS": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+        "SDS": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
         "LDS": "type.googleapis.com/envoy.config.listener.v3.Listener",
         "RDS": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
     }
