@@ -18,7 +18,7 @@ from mesh.proxy.original_dst import original_destination
 from mesh.proxy.peer_certificate import client_cert_element, principal
 from mesh.proxy.sniff import MAX_HELLO_BYTES, ClientHello, looks_like_tls, read_client_hello
 from mesh.proxy.sniff_http import MAX_LINE_BYTES, sniff_http
-from mesh.proxy.tls import TlsConnection
+from mesh.proxy.tls import HandshakeError, TlsConnection
 from mesh.proxy.tls_contexts import NoCertificate
 
 if TYPE_CHECKING:
@@ -157,9 +157,9 @@ class AcceptedConnection(asyncio.Protocol):
         failed = partial(self._not_secured, chain)
         self._become(TlsConnection(context, server_side=True, on_ready=self._secured, on_failed=failed))
 
-    def _not_secured(self, chain: RuntimeChain, reason: str) -> None:
+    def _not_secured(self, chain: RuntimeChain, error: HandshakeError) -> None:
         self._stop_waiting()
-        self.listener.stats.ssl_error.value += 1
+        self.listener.stats.tls.failed(error)
         chain.report_unserved(self.info)
 
     def _secured(self, connection: TlsConnection) -> None:
@@ -170,8 +170,8 @@ class AcceptedConnection(asyncio.Protocol):
         if chain is None or chain.tls is None:
             connection.abort()
             return
-        self.listener.stats.ssl_handshake.value += 1
         secured = connection.ssl_object
+        self.listener.stats.tls.secured(secured)
         info.tls_version = secured.version() or ""
         info.scheme = b"https"
         info.application_protocol = secured.selected_alpn_protocol() or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mesh.proxy.stats import Counter, Stats
+from mesh.proxy.tls_stats import TlsStats
 
 
 class ClusterStats:
@@ -34,8 +35,7 @@ class ClusterStats:
         "rq_per_try_timeout",
         "rq_timeout",
         "rq_total",
-        "ssl_fail_verify_san",
-        "ssl_handshake",
+        "tls",
     )
 
     def __init__(self, stats: Stats, name: str) -> None:
@@ -63,8 +63,7 @@ class ClusterStats:
         self.retry_overflow = counter("upstream_rq_retry_overflow")
         self.retry_success = counter("upstream_rq_retry_success")
         self.no_healthy = counter("upstream_cx_none_healthy")
-        self.ssl_handshake = counter("ssl.handshake")
-        self.ssl_fail_verify_san = counter("ssl.fail_verify_san")
+        self.tls = TlsStats(stats, f"cluster.{name}.")
         self.membership = stats.gauge(f"cluster.{name}.membership_total")
         self.membership_excluded = stats.gauge(f"cluster.{name}.membership_excluded")
         self.membership_healthy = stats.gauge(f"cluster.{name}.membership_healthy")

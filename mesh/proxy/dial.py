@@ -83,14 +83,18 @@ async def _connect_tls(
         tls = replace(tls, alpn=alpn)
 
     def refusal(peer: ssl.SSLObject) -> str:
-        if peer_matches(peer, cluster.allowed_peers):
-            return ""
-        cluster.stats.ssl_fail_verify_san.value += 1
-        return mismatch(peer)
+        return "" if peer_matches(peer, cluster.allowed_peers) else mismatch(peer)
 
-    secured = await connect_tls(worker.loop, host.address, worker.contexts.client(tls), tls.sni, refusal)
+    context = worker.contexts.client(tls)
+    try:
+        secured = await connect_tls(
+            worker.loop, host.address, context, tls.sni, refusal, resumption=host.tls_session
+        )
+    except HandshakeError as error:
+        cluster.stats.tls.failed(error)
+        raise
     _keep_alive(cluster, secured.raw)
-    cluster.stats.ssl_handshake.value += 1
+    cluster.stats.tls.secured(secured.ssl_object)
     protocol = make(principal(secured.ssl_object))
     secured.attach(protocol)
     return protocol

@@ -15,6 +15,7 @@ from mesh.proxy.accepted import AcceptedConnection
 from mesh.proxy.chain import RuntimeChain
 from mesh.proxy.chain_match import choose_chain, needs_tls_inspector
 from mesh.proxy.connection_info import ConnectionInfo
+from mesh.proxy.tls_stats import TlsStats
 from mesh.proxy.worker import Worker
 from mesh.xds.errors import Rejected
 
@@ -32,8 +33,7 @@ class ListenerStats:
         "filter_remote_close",
         "no_filter_chain_match",
         "pre_cx_timeout",
-        "ssl_error",
-        "ssl_handshake",
+        "tls",
     )
 
     def __init__(self, worker: Worker, model: Listener) -> None:
@@ -44,8 +44,7 @@ class ListenerStats:
         self.filter_error = worker.stats.counter(prefix + "downstream_listener_filter_error")
         self.filter_remote_close = worker.stats.counter(prefix + "downstream_listener_filter_remote_close")
         self.no_filter_chain_match = worker.stats.counter(prefix + "no_filter_chain_match")
-        self.ssl_error = worker.stats.counter(prefix + "ssl.connection_error")
-        self.ssl_handshake = worker.stats.counter(prefix + "ssl.handshake")
+        self.tls = TlsStats(worker.stats, prefix)
 
 
 class RuntimeListener:

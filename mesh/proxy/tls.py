@@ -12,15 +12,31 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any, cast
+from functools import partial
+from typing import Any, Literal, cast
+
+from mesh.proxy.tls_session import TlsSession
 
 READ_SIZE = 16384  # a TLS record's largest payload
 
 
+# TLS itself went wrong; the peer's certificate is not vouched for, not shown, names somebody else; it left
+HandshakeProblem = Literal["protocol", "verify", "no_cert", "san", "gone"]
+
+
+class HandshakeError(Exception):
+    """No TLS with this peer; the text is the reason, in Envoy's words."""
+
+    def __init__(self, reason: str, kind: HandshakeProblem) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
 class TlsConnection(asyncio.Protocol):
     """``on_ready`` is called once after the handshake and must ``attach`` a protocol or close;
-    ``on_failed`` once instead, with the reason, when there is no handshake: the connection is then gone.
+    ``on_failed`` once instead when there is no handshake: the connection is then gone.
     ``refusal`` is asked before a client's last words of the handshake are sent: why not with this peer.
+    ``session`` is a client's to resume; ``on_spoken`` is called once, when the server has said something.
     """
 
     __slots__ = (
@@ -29,6 +45,7 @@ class TlsConnection(asyncio.Protocol):
         "_incoming",
         "_on_failed",
         "_on_ready",
+        "_on_spoken",
         "_outgoing",
         "_protocol",
         "_read",
@@ -44,16 +61,19 @@ class TlsConnection(asyncio.Protocol):
         *,
         server_side: bool,
         on_ready: Callable[[TlsConnection], None],
-        on_failed: Callable[[str], None],
+        on_failed: Callable[[HandshakeError], None],
         server_name: str | None = None,
         refusal: Callable[[ssl.SSLObject], str] | None = None,
+        session: ssl.SSLSession | None = None,
+        on_spoken: Callable[[ssl.SSLObject], None] | None = None,
     ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self.ssl_object = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_name
+            self._incoming, self._outgoing, server_side, server_hostname=server_name, session=session
         )
-        self._read = self.ssl_object.read
+        self._read = self.ssl_object.read if on_spoken is None else self._first_read
+        self._on_spoken = on_spoken
         self._write = self.ssl_object.write
         self._on_ready: Callable[[TlsConnection], None] | None = on_ready
         self._on_failed = on_failed
@@ -90,7 +110,8 @@ class TlsConnection(asyncio.Protocol):
         if self._protocol is not None:
             self._protocol.connection_lost(exc)
         elif self._on_ready is not None:
-            self._fail("connection closed during the handshake" if exc is None else str(exc))
+            reason = "connection closed during the handshake" if exc is None else str(exc)
+            self._fail(HandshakeError(reason, "gone"))
 
     def pause_writing(self) -> None:
         if self._protocol is not None:
@@ -114,16 +135,24 @@ class TlsConnection(asyncio.Protocol):
         reason = self._refusal(self.ssl_object) if self._refusal is not None else ""
         if reason:
             self.raw.close()  # without our Finished the peer has no connection either
-            self._fail(reason)
+            self._fail(HandshakeError(reason, "san"))
             return
         self._flush()
         ready, self._on_ready = self._on_ready, None
         if ready is not None:
             ready(self)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, error: HandshakeError) -> None:
         self._on_ready = None
-        self._on_failed(reason)
+        self._on_failed(error)
+
+    def _first_read(self, size: int) -> bytes:
+        """Stands for ``_read`` until something came."""
+        plain = self.ssl_object.read(size)
+        self._read = self.ssl_object.read
+        if self._on_spoken is not None:
+            self._on_spoken(self.ssl_object)
+        return plain
 
     def _deliver(self, size: int) -> None:
         """Hand on all records that are complete. ``size`` is what came: no less room than one record's."""
@@ -220,18 +249,16 @@ class TlsConnection(asyncio.Protocol):
         self._flush()
 
 
-class HandshakeError(Exception):
-    """No TLS with this peer; the text is the reason."""
-
-
 async def connect_tls(
     loop: asyncio.AbstractEventLoop,
     address: tuple[str, int],
     context: ssl.SSLContext,
     server_name: str,
     refusal: Callable[[ssl.SSLObject], str] | None = None,
+    resumption: TlsSession | None = None,
 ) -> TlsConnection:
     """A connection whose handshake is done, for a protocol to be attached to. "": the server is told no name.
+    ``resumption`` holds what was agreed on with this server before, and will hold it of this connection.
 
     Raises HandshakeError, and OSError when there is no connection at all.
     """
@@ -241,9 +268,14 @@ async def connect_tls(
         if not ready.done():
             ready.set_result(connection)
 
-    def failed(reason: str) -> None:
+    def failed(error: HandshakeError) -> None:
         if not ready.done():
-            ready.set_exception(HandshakeError(reason))
+            ready.set_exception(error)
+
+    session, on_spoken = None, None
+    if resumption is not None:
+        session = resumption.take(context, server_name)
+        on_spoken = partial(resumption.keep, context, server_name)
 
     transport, _ = await loop.create_connection(
         lambda: TlsConnection(
@@ -253,6 +285,8 @@ async def connect_tls(
             on_failed=failed,
             server_name=server_name or None,
             refusal=refusal,
+            session=session,
+            on_spoken=on_spoken,
         ),
         *address,
     )
@@ -263,9 +297,11 @@ async def connect_tls(
         raise
 
 
-def handshake_error(error: Exception) -> str:
+def handshake_error(error: Exception) -> HandshakeError:
     """OpenSSL's words in the shape of Envoy's transport failure reason."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS_error:CERTIFICATE_VERIFY_FAILED:{error.verify_message}:TLS_error_end"
+        reason = f"CERTIFICATE_VERIFY_FAILED:{error.verify_message}"
+        return HandshakeError(f"TLS_error:{reason}:TLS_error_end", "verify")
     reason = getattr(error, "reason", None) or str(error)
-    return f"TLS_error:{reason}:TLS_error_end"
+    kind: HandshakeProblem = "no_cert" if reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE" else "protocol"
+    return HandshakeError(f"TLS_error:{reason}:TLS_error_end", kind)

@@ -70,6 +70,7 @@ class TlsContexts:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = _VERSIONS[tls.min_version]
         context.maximum_version = _VERSIONS[tls.max_version]
+        context.num_tickets = 1  # a client takes one session along, and each costs the handshake time
         if tls.cipher_suites:
             context.set_ciphers(":".join(tls.cipher_suites))
         _load(context, self._content(tls.certificate))

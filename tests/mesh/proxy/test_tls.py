@@ -16,6 +16,7 @@ from mesh.proxy.tls_contexts import TlsContexts
 ALPN = ("istio-peer-exchange", "istio")
 SERVER_ID = "spiffe://cluster.local/ns/default/sa/reviews"
 CLIENT_ID = "spiffe://cluster.local/ns/default/sa/bookinfo-productpage"
+KINDS = ("connection_error", "fail_verify_error", "fail_verify_no_cert", "handshake")
 INBOUND_FILTERS = (PeerMetadata("downstream"), FaultFilter(), IstioStats("destination"), Router())
 
 
@@ -49,12 +50,13 @@ async def pair(proxy, make, inbound, secrets_of):
     origin = await proxy.origin()
     inner, outer = make.free_port(), make.free_port()
 
-    async def start(mode="STRICT", allowed=(CLIENT_ID,), **endpoint):
+    async def start(mode="STRICT", allowed=(CLIENT_ID,), max_requests_per_connection=0, **endpoint):
         tls = UpstreamTls("outbound_.9080_._.reviews", ("istio",), allowed)
         upstream = make.cluster("up", tls=tls, tls_by_endpoint=bool(endpoint), host="reviews.default.svc")
         upstream = type(upstream)(
             "up", "STATIC", load_assignment=make.endpoints("up", inner, **endpoint), tls=tls,
             tls_by_endpoint=bool(endpoint), host="reviews.default.svc",
+            max_requests_per_connection=max_requests_per_connection,
         )  # fmt: skip
         proxy.config.apply(
             Resources(
@@ -112,8 +114,7 @@ async def test_a_peer_with_another_identity_is_refused_before_anything_is_sent(p
         in reason
     )
     assert pair.origin.requests == []
-    errors = proxy.worker.stats.counter(f"listener.127.0.0.1_{pair.inner}.ssl.connection_error")
-    await proxy.until(lambda: errors.value == 1)  # it has no connection either
+    assert proxy.worker.stats.counter(f"listener.127.0.0.1_{pair.inner}.ssl.handshake").value == 0
     assert proxy.worker.stats.counter("cluster.up.ssl.fail_verify_san").value == 1
 
 
@@ -201,6 +202,55 @@ async def test_a_client_without_or_with_a_foreign_certificate_is_refused(proxy, 
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         assert await answer_over_tls(pair.inner, context) == b""
     assert pair.origin.requests == []
+    prefix = f"listener.127.0.0.1_{pair.inner}.ssl."
+    told = {kind: proxy.worker.stats.counter(prefix + kind).value for kind in KINDS}
+    assert told == {
+        "connection_error": 0,
+        "fail_verify_error": 1,
+        "fail_verify_no_cert": 1,
+        "handshake": 0,
+    }
+
+
+async def test_a_refused_client_is_told_why_by_an_alert(pair):
+    """RFC 8446 6.2: certificate_required. In TLS 1.3 the client hears of it after its own handshake."""
+    await pair()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection("127.0.0.1", pair.inner, ssl=context)
+    with pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED"):
+        await reader.read()
+    writer.close()
+
+
+async def test_the_next_connection_to_a_host_resumes_the_session_of_the_last(proxy, pair):
+    client = await pair(max_requests_per_connection=1)
+    for _ in range(3):
+        assert (await client.get())[0] == 200
+    seen = [
+        [proxy.worker.stats.counter(f"{side}.ssl.{kind}").value for kind in ("handshake", "session_reused")]
+        for side in ("cluster.up", f"listener.127.0.0.1_{pair.inner}")
+    ]
+    assert seen == [[3, 2], [3, 2]]
+    assert {entry.source_principal for entry in proxy.entries} == {CLIENT_ID}
+
+
+async def test_new_secrets_resume_nothing_that_was_agreed_on_under_the_old(proxy, pair, secrets_of):
+    client = await pair(max_requests_per_connection=1)
+    assert (await client.get())[0] == 200
+    proxy.worker.contexts.update(secrets_of("bookinfo-productpage"))
+    assert (await client.get())[0] == 200
+    assert proxy.worker.stats.counter("cluster.up.ssl.session_reused").value == 0
+
+
+async def test_a_resumed_session_is_no_way_round_a_check_of_the_name(proxy, pair):
+    client = await pair(max_requests_per_connection=1)
+    assert (await client.get())[0] == 200
+    client = await pair(
+        allowed=("spiffe://cluster.local/ns/default/sa/other",), max_requests_per_connection=1
+    )
+    assert (await client.get())[0] == 503
+    assert proxy.worker.stats.counter("cluster.up.ssl.fail_verify_san").value == 1
 
 
 async def test_big_bodies_pass_through_tls(proxy, pair):
