@@ -69,7 +69,7 @@ async def pair(proxy, make, inbound, secrets_of):
         )
         return await proxy.client(outer)
 
-    start.origin, start.inner = origin, inner
+    start.origin, start.inner, start.outer = origin, inner, outer
     return start
 
 
@@ -241,6 +241,30 @@ async def test_new_secrets_resume_nothing_that_was_agreed_on_under_the_old(proxy
     proxy.worker.contexts.update(secrets_of("bookinfo-productpage"))
     assert (await client.get())[0] == 200
     assert proxy.worker.stats.counter("cluster.up.ssl.session_reused").value == 0
+
+
+@pytest.mark.parametrize("max_requests_per_connection", [0, 1], ids=["kept connections", "new connections"])
+async def test_certificates_rotate_under_load_and_no_request_fails(
+    proxy, pair, secrets_of, max_requests_per_connection
+):
+    first = await pair(max_requests_per_connection=max_requests_per_connection)
+    clients = [first, *[await proxy.client(pair.outer) for _ in range(7)]]
+    answered, rotating = [0], True
+
+    async def ask(client):
+        while rotating:
+            assert (await client.get())[0] == 200
+            answered[0] += 1
+
+    asking = [asyncio.create_task(ask(client)) for client in clients]
+    for _ in range(20):
+        before = answered[0]
+        proxy.worker.contexts.update(secrets_of("bookinfo-productpage"))
+        await proxy.until(lambda before=before: answered[0] > before + 16 or asking[0].done())
+    rotating = False
+    await asyncio.gather(*asking)
+    handshakes = proxy.worker.stats.counter("cluster.up.ssl.handshake").value
+    assert handshakes >= answered[0] if max_requests_per_connection else handshakes <= len(clients)
 
 
 async def test_a_resumed_session_is_no_way_round_a_check_of_the_name(proxy, pair):
