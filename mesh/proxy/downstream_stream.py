@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from mesh.http.errors import RequestError
 from mesh.http.h2.connection import Connection
-from mesh.http.h2.errors import Code, StreamFault
+from mesh.http.h2.errors import Code, ConnectionFault, StreamFault
 from mesh.http.h2.messages import response_block, trailers_block
 from mesh.http.h2.stream import Stream
 from mesh.http.message import Framing, Message, Request, Response, Trailers
@@ -78,8 +78,13 @@ class DownstreamStream(Stream):
         if self.exchange is not None:
             self.exchange.client_gone("DR", "http2.remote_reset")
 
-    def connection_lost(self) -> None:
-        if self.exchange is not None:
+    def connection_lost(self, fault: ConnectionFault | None) -> None:
+        """``fault``: why we closed it."""
+        if self.exchange is None:
+            return
+        if fault is not None:
+            self.exchange.client_gone("DPE", fault.detail)
+        else:
             self.exchange.client_gone()
 
     def failed(self, fault: StreamFault) -> None:
@@ -106,6 +111,8 @@ class DownstreamStream(Stream):
                 response.fields.pop(b"content-length", None)
         elif b"grpc-status" in response.fields:
             response.fields.pop(b"content-length", None)  # only a head: gRPC has no other length
+        elif response is exchange.replied and not response.chunks and exchange.request.method != b"HEAD":
+            response.fields.pop(b"content-length", None)  # of 0: the end of the stream says it
         block = response_block(status, response.fields, response.repeats)
         exchange.header_bytes_sent = len(block)
         is_whole = response.complete and not response.chunks and not response.trailers

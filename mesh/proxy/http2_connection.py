@@ -99,7 +99,7 @@ class Http2Connection(Http2Protocol):
             self.manager.stats.protocol_error.value += 1
         for stream in self._streams():
             self.codec.forget(stream)
-            stream.connection_lost()
+            stream.connection_lost(self.codec.fault)
 
     def _streams(self) -> list[DownstreamStream]:
         return cast("list[DownstreamStream]", list(self.codec.streams.values()))

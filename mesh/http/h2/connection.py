@@ -186,11 +186,11 @@ class Connection(Sender):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.headers_on_stream_0")
         if flags & frames.PADDED:
             payload = unpad(payload)
-        depends_on_itself = False
         if flags & frames.HAS_PRIORITY:
             if len(payload) < 5:
                 raise ConnectionFault(Code.FRAME_SIZE_ERROR, "http2.priority_size")
-            depends_on_itself = number(payload) == stream_id
+            if number(payload) == stream_id:
+                raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.stream_depends_on_itself")
             payload = payload[5:]
         end = bool(flags & frames.END_STREAM)
         if not flags & frames.END_HEADERS:
@@ -200,8 +200,6 @@ class Connection(Sender):
             self._block, self._block_size = [payload], len(payload)
             return
         self._on_block(stream_id, payload, end)
-        if depends_on_itself:
-            raise StreamFault(Code.PROTOCOL_ERROR, "http2.stream_depends_on_itself")
 
     def _on_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
         """A block is taken whole, so it is bounded (CVE-2024-27316), and so is the number of its pieces."""
@@ -256,13 +254,12 @@ class Connection(Sender):
     # the rest
 
     def _on_priority(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """Of any stream, also of none that there is: nothing to reset."""
         self.flood.control.take()
         if not stream_id:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.priority_on_stream_0")
         if len(payload) != 5:
-            raise StreamFault(Code.FRAME_SIZE_ERROR, "http2.priority_size")
-        if number(payload) == stream_id:
-            raise StreamFault(Code.PROTOCOL_ERROR, "http2.stream_depends_on_itself")
+            raise ConnectionFault(Code.FRAME_SIZE_ERROR, "http2.priority_size")
 
     def _on_rst_stream(self, flags: int, stream_id: int, payload: bytes) -> None:
         if len(payload) != 4:

@@ -104,3 +104,8 @@ class Decoder:
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "http2.header_list_size") from None
         except HPACKError:
             raise ConnectionFault(Code.COMPRESSION_ERROR, "http2.header_compression") from None
+        except BaseException as panic:
+            # a block that is cut off makes jh2's Rust panic, and a panic is not an Exception
+            if type(panic).__name__ != "PanicException":
+                raise
+            raise ConnectionFault(Code.COMPRESSION_ERROR, "http2.header_compression") from None

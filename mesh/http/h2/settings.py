@@ -10,6 +10,7 @@ from mesh.http.h2.frames import MAX_WINDOW, SETTINGS, frame
 
 ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME, MAX_HEADER_LIST = range(2, 7)
 ENABLE_CONNECT_PROTOCOL = 8  # RFC 8441 section 3
+NO_RFC7540_PRIORITIES = 9  # RFC 9218 section 2.1
 DEFAULT_WINDOW = 65535  # section 6.9.2
 _ENTRY = Struct(">HL")
 
@@ -57,6 +58,8 @@ class PeerSettings:
                 self.max_streams = value
             elif identifier == ENABLE_PUSH and value > 1:
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.enable_push")
+            elif identifier == NO_RFC7540_PRIORITIES and value > 1:
+                raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.no_rfc7540_priorities")
             elif identifier == ENABLE_CONNECT_PROTOCOL:
                 self._take_connect_protocol(value)
         return self.initial_window - before

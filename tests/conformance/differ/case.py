@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from differ.http2_wire import PREFACE, Frame, settings, window_update
+from differ.http2_wire import HEADERS, PREFACE, Frame, settings, window_update
 
 
 class Do(Enum):
@@ -82,6 +82,14 @@ class Case:
     methods: tuple[str, ...] = field(default=())  # of the requests, where HEAD or CONNECT stands among them
     http2: bool = False
     greeting: tuple[Step, ...] = GREETING
+
+    @property
+    def streams(self) -> int:
+        """How many requests there are in the frames; of raw bytes it is not known: one."""
+        return (
+            len({step.stream for step in self.client if isinstance(step, Frame) and step.kind == HEADERS})
+            or 1
+        )
 
     @property
     def request_methods(self) -> tuple[str, ...]:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Differs:
-    """Either other ``answers`` (ours, Envoy's), and with them everything else, or only some ``facts``."""
+    """Either other ``answers`` (ours, Envoy's), and with them everything else, or only some ``facts``.
+
+    Where the answers are the same after all, what becomes of the connection is too.
+    """
 
     reason: str
     answers: tuple[tuple[int, ...], tuple[int, ...]] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -67,7 +68,9 @@ async def start_envoy(
     port: int,
     directory: Path,
     secrets: Secrets | None = None,
+    lingers_s: float = 1.0,
 ) -> AsyncIterator[Envoy]:
+    """``lingers_s``: how long it keeps a connection that it has done with."""
     envoy = Envoy(origin, port)
     server = grpc.aio.server()
     als_pb2_grpc.add_AccessLogServiceServicer_to_server(
@@ -79,7 +82,7 @@ async def start_envoy(
     agent_port = server.add_insecure_port(f"{HOST}:0")
     await server.start()
     config, log = directory / "envoy.pb", directory / "envoy.log"
-    config.write_bytes(_bootstrap(node, resources, agent_port).SerializeToString())
+    config.write_bytes(_bootstrap(node, resources, agent_port, lingers_s).SerializeToString())
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(str(find_envoy()), "--config-path", str(config), "--log-level", "warning"),
@@ -110,12 +113,12 @@ async def _until_listening(process: asyncio.subprocess.Process, port: int, log: 
                 return
 
 
-def _bootstrap(node: Node, resources: Resources, agent_port: int) -> Any:
+def _bootstrap(node: Node, resources: Resources, agent_port: int, lingers_s: float) -> Any:
     message = bootstrap_pb2.Bootstrap(node={"id": node.id, "cluster": "differ"})
     static = message.static_resources
     static.listeners.extend(unpack(encode(found), listener_pb2.Listener) for found in resources.listeners)
     static.clusters.extend(unpack(encode(found), cluster_pb2.Cluster) for found in resources.clusters)
-    _reset_streams(static)
+    _adapt(static, lingers_s)
     static.clusters.extend(_agent(name, agent_port) for name in (CONTROL_PLANE_CLUSTER, AGENT_CLUSTER))
     # Istio's: a regular expression of any size
     layer = message.layered_runtime.layers.add(name="istio")
@@ -125,10 +128,11 @@ def _bootstrap(node: Node, resources: Resources, agent_port: int) -> Any:
     return message
 
 
-def _reset_streams(static: Any) -> None:
-    """A malformed message of HTTP/2 costs its stream (RFC 9113 section 8.1.1), not the connection as well.
+def _adapt(static: Any, lingers_s: float) -> None:
+    """What there is no model for.
 
-    That is what we do, and Envoy when it is told to: else it closes the connection, after a second.
+    A malformed message of HTTP/2 costs its stream (RFC 9113 section 8.1.1): that is what we do, and Envoy
+    when it is told to. Else it closes the connection.
     """
     for listener in static.listeners:
         for found in (filter for chain in listener.filter_chains for filter in chain.filters):
@@ -136,6 +140,7 @@ def _reset_streams(static: Any) -> None:
                 manager = unpack(found.typed_config, _Manager)
                 http2 = manager.http2_protocol_options
                 http2.override_stream_error_on_invalid_http_message.value = True
+                manager.delayed_close_timeout.FromTimedelta(timedelta(seconds=lingers_s))
                 found.typed_config.CopyFrom(pack(manager))
     for cluster in static.clusters:
         if _OPTIONS in cluster.typed_extension_protocol_options:

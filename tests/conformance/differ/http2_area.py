@@ -14,7 +14,7 @@ def area(name: str, *hosts: VirtualHost, **options: object) -> Area:
     """``hosts`` come before the two that every such area has."""
     http2 = VirtualHost("http2", (HTTP2,), (Route(RouteMatch(), to(ORIGIN_HTTP2)),))
     others = any_host(Route(RouteMatch(), to()))
-    return Area(name, (*hosts, http2, *others), clusters=_clusters, **options)  # type: ignore[arg-type]
+    return Area(name, (*hosts, http2, *others), clusters=_clusters, lingers_s=0.2, **options)  # type: ignore[arg-type]
 
 
 def _clusters(ports: Ports) -> tuple[Cluster, ...]:

@@ -45,7 +45,7 @@ class Http2Client:
             if self.heard.fate != "left":
                 await self._until(self._has_its_answers, PATIENCE_S)
                 await self._probe()
-        except ConnectionError:
+        except OSError:
             self.heard.fate = "closed"
         finally:
             reading.cancel()
@@ -57,12 +57,16 @@ class Http2Client:
 
     def _send(self, frame: Frame) -> None:
         self._reader.windows.sent(frame)
-        self._writer.write(frame.encode())
+        self._write(frame.encode())
+
+    def _write(self, sent: bytes) -> None:
+        if not self._writer.transport.is_closing():
+            self._writer.write(sent)
 
     async def _step(self, step: Step) -> None:
         match step:
             case bytes():
-                self._writer.write(step)
+                self._write(step)
             case Frame():
                 self._send(step)
             case Pause():
@@ -74,12 +78,16 @@ class Http2Client:
                 self._send(wire.ping(b"differ  "))
                 await self._until(lambda: self._pongs >= self._pings, PATIENCE_S)
             case Do.HALF_CLOSE:
-                self._writer.write_eof()
+                self._half_close()
             case _:
                 self.heard.fate = "left"
                 leave(self._writer, reset=step is Do.RESET)
-        with suppress(ConnectionError):
+        with suppress(OSError):
             await self._writer.drain()
+
+    def _half_close(self) -> None:
+        with suppress(OSError):  # it may be closed by now
+            self._writer.write_eof()
 
     async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
         with suppress(TimeoutError):
@@ -119,7 +127,7 @@ class Http2Client:
                 self._progress.set()
         except Malformed as malformed:
             self.heard.garbage = str(malformed)
-        except ConnectionError:
+        except OSError:
             pass
         finally:
             self._ended = True
@@ -141,7 +149,7 @@ class Http2Client:
             case wire.GOAWAY:
                 self.heard.goaways.append(frame.code)
                 if frame.code != "NO_ERROR":
-                    self._writer.write_eof()  # or else Envoy lingers for a second
+                    self._half_close()  # or else Envoy lingers
 
     def _take_message(self, frame: Arrived) -> None:
         message = self._streams.setdefault(frame.stream, Message("", []))

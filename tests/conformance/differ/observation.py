@@ -15,7 +15,12 @@ from mesh.model.standard_metrics import HTTP_LABELS, http_labels
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _VOLATILE = {"date": "*", "x-envoy-upstream-service-time": "*"}
 # Both parsers have their own words for what is wrong with a message
-_CODEC_DETAILS = re.compile(r"(http[12])\..*")
+_CODEC_DETAILS = re.compile(r"(http[12])\..*|(codec)_error:.*")
+
+
+def _codec(found: re.Match[str]) -> str:
+    return found[1] or "http2"  # only HTTP/2's has errors that are its own
+
 
 Facts = dict[str, Any]
 
@@ -54,7 +59,7 @@ class Observation:
             "origin goaways": self.goaways,
             "log": [_line(entry) for entry in entries],
             "flags": [entry.response_flags for entry in entries],
-            "details": [_CODEC_DETAILS.sub(r"\1", entry.response_code_details) for entry in entries],
+            "details": [_CODEC_DETAILS.sub(_codec, entry.response_code_details) for entry in entries],
             "bytes": [(entry.bytes_received, entry.bytes_sent) for entry in passed],
             "labels": [_labels(entry, node) for entry in entries],
         }

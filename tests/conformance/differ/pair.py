@@ -18,7 +18,7 @@ from differ.observation import Observation, differences, show
 from differ.origin import BARRIER, HOST, Origin
 from differ.ours import start_ours
 from differ.resources import Area, Ports, free_port, resources
-from differ.wire import read_head
+from differ.wire import Fields, read_head
 from mesh.model.node import Node
 
 NODE = Node("client-v1-0", "default", HOST, "client", "client-v1", labels={"app": "client", "version": "v1"})
@@ -47,6 +47,7 @@ class Pair:
         elif meant.answers is not None:
             answers = statuses(ours), statuses(envoy)
             assert answers == meant.answers, "the table of intended differences says otherwise"
+            assert answers[0] != answers[1] or ours.heard.fate == envoy.heard.fate
         else:
             assert sorted(found) == sorted(meant.facts), "not as the table says:\n" + show(found)
 
@@ -60,10 +61,10 @@ def refuse_smuggling(case: Case, ours: Observation, envoy: Observation, *, may_f
     assert not ours.garbage, f"the origin got what is no request: {ours.garbage}"
     assert not ours.heard.garbage, f"the client got what is no response: {ours.heard.garbage}"
     if not case.retried and ours.heard.fate != "left":
-        answered = len(ours.heard.responses) + len(ours.heard.resets)
+        answered = case.streams if case.http2 else len(ours.heard.responses)
         forwarded = sum(each.complete for each in ours.requests)
         assert forwarded <= answered, (
-            f"{forwarded} requests reached the origin, {answered} answers the client"
+            f"{forwarded} requests reached the origin, {answered} answers (or streams) the client"
         )
     refused = [400 <= response.status < 500 for response in envoy.heard.responses]
     refused += [code == "PROTOCOL_ERROR" for code in envoy.heard.resets.values()]
@@ -88,8 +89,12 @@ async def observe(engine: Engine, case: Case) -> Observation:
     requests = origin.requests
     if case.http2:  # of two streams, either may be the first
         entries.sort(key=lambda entry: entry.path)
-        requests = sorted(requests, key=lambda request: request.start)
+        requests = sorted(requests, key=lambda request: (request.start, _known(request.fields)))
     return Observation(heard, requests, origin.garbage, entries, origin.resets, origin.goaways)
+
+
+def _known(fields: Fields) -> Fields:
+    return sorted(field for field in fields if field[0] != "x-request-id")
 
 
 async def _barrier(engine: Engine) -> None:
@@ -120,6 +125,9 @@ async def start_pair(area: Area, directory: Path) -> AsyncIterator[Pair]:
             start_ours(NODE, resources(area, ports[0]), origins[0], ports[0].listener, secrets)
         )
         envoy = await stack.enter_async_context(
-            start_envoy(NODE, resources(area, ports[1]), origins[1], ports[1].listener, directory, secrets)
+            start_envoy(
+                *(NODE, resources(area, ports[1]), origins[1], ports[1].listener, directory, secrets),
+                area.lingers_s,
+            )
         )
         yield Pair(area, ours, envoy)

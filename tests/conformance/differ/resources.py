@@ -59,6 +59,7 @@ class Area:
     ports: int = 0  # how many the area's own listeners need
     secrets: Callable[[Path], Secrets] | None = None
     manager: dict[str, object] = field(default_factory=dict)
+    lingers_s: float = 1.0  # of Envoy, its default: what a client may still send when all is said
 
 
 def cluster(name: str, *ports: int, **options: object) -> Cluster:

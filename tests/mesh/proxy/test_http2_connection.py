@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from mesh.http.h2.client import Client
+from mesh.http.h2.frames import PING, frame
 from mesh.http.h2.messages import request_block
 from mesh.http.h2.server import Server
 from mesh.http.h2.settings import Limits
@@ -306,6 +307,16 @@ async def test_what_is_malformed_is_reset_and_logged_as_a_request_without_an_ans
     assert (entry.method, entry.response_code, entry.response_flags) == ("", 0, "DPE")
     assert entry.response_code_details == "http2.invalid_header_value"
     assert answer.head is None
+
+
+async def test_a_connection_that_breaks_the_rules_takes_its_streams_along_as_dpe(proxy, connect, make):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = await connect(make.forward("c"), make.cluster("c", silent.getsockname()[1]))
+        client.ask()
+        client.transport.write(frame(PING, 0, 1, b"12345678"))
+        await proxy.until(lambda: proxy.entries)
+    (entry,) = proxy.entries
+    assert (entry.response_flags, entry.response_code_details) == ("DPE", "http2.ping_on_a_stream")
 
 
 async def test_a_client_that_gives_up_a_stream_is_dr_and_one_that_closes_dc(proxy, connect, make):
