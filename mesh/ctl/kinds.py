@@ -12,6 +12,7 @@ SHORT_NAMES = {
     "DestinationRule": ("dr",),
     "PeerAuthentication": ("pa",),
     "Service": ("svc",),
+    "Secret": (),
     "Gateway": ("gw",),
     "ServiceEntry": ("se",),
     "HealthCheck": ("hc",),

@@ -25,6 +25,8 @@ name: the mesh does not serve it (with values: only those). *the platform's own*
 alone. Made by `python -m mesh.galley.fields`; what proves the features is in `features.md`.
 """
 
+_EVERY_KIND = ("api_version", "kind", "metadata")
+
 
 @dataclass(frozen=True, slots=True)
 class FieldOfKind:
@@ -40,7 +42,12 @@ def fields_of(kind: Kind) -> FieldOfKind:
     """``spec`` with all that is inside it, in the models' order; empty when the whole kind is refused."""
     if UNSUPPORTED.get((kind.name, "")) == ():
         return FieldOfKind("spec", "spec", ())
-    return _field(kind.name, "spec", "spec", kind.model.model_fields["spec"].annotation, ())
+    fields = kind.model.model_fields
+    if "spec" in fields:
+        return _field(kind.name, "spec", "spec", fields["spec"].annotation, ())
+    own = [(info.alias or name, name, info) for name, info in fields.items() if name not in _EVERY_KIND]
+    inside = tuple(_field(kind.name, path, name, info.annotation, ()) for path, name, info in own)
+    return FieldOfKind("", "", None, inside)
 
 
 def leaves(field: FieldOfKind) -> Iterator[FieldOfKind]:

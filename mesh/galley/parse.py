@@ -26,9 +26,9 @@ class Candidate:
     warnings: tuple[Fault, ...] = ()
 
     @property
-    def content(self) -> tuple[object, object]:
-        """What makes two versions the same; where it is written and as which apiVersion does not."""
-        return self.config.metadata, getattr(self.config, "spec", None)
+    def content(self) -> tuple[object, ...]:
+        """What makes two versions the same."""
+        return self.config.content
 
     @property
     def file(self) -> str:

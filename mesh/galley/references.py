@@ -11,7 +11,7 @@ from mesh.galley.api.destination_rule import WorkloadSelector
 from mesh.galley.api.http_route import Destination
 from mesh.galley.api.local_rate_limit import LocalRateLimit
 from mesh.galley.api.peer_authentication import PeerAuthentication
-from mesh.galley.api.virtual_service import TcpRoute, TlsRoute, VirtualService
+from mesh.galley.api.virtual_service import MESH_GATEWAY, TcpRoute, TlsRoute, VirtualService, gateway_name
 from mesh.galley.fault import Loc, ObjectKey, Problem, did_you_mean, quoted
 from mesh.galley.snapshot import ConfigSnapshot
 from mesh.model.names import fqdn
@@ -27,11 +27,13 @@ class Finding:
 
 
 def check_references(snapshot: ConfigSnapshot) -> tuple[Finding, ...]:
-    """Missing subsets (errors), delegates, and hosts or workloads claimed twice (warnings)."""
+    """Missing subsets (errors), delegates, gateways, and hosts or workloads claimed twice (warnings)."""
     return (
         *_missing_subsets(snapshot),
         *_missing_checked_subsets(snapshot),
         *_missing_delegates(snapshot),
+        *_missing_gateways(snapshot),
+        *_missing_credentials(snapshot),
         *_contested_hosts(snapshot),
         *_contested_rules(snapshot),
         *_contested_policies(snapshot),
@@ -105,6 +107,30 @@ def _missing_delegates(snapshot: ConfigSnapshot) -> Iterator[Finding]:
         if names not in named:
             message = "no host, and no VirtualService delegates to it: it is not in force"
             yield Finding(_key(service), Problem(("spec",), message, "warning"))
+
+
+def _missing_gateways(snapshot: ConfigSnapshot) -> Iterator[Finding]:
+    """Istio's IST0101."""
+    known = {f"{one.metadata.namespace}/{one.metadata.name}" for one in snapshot.gateways}
+    for service in snapshot.virtual_services:
+        for index, name in enumerate(service.spec.gateways):
+            wanted = gateway_name(name, service.metadata.namespace)
+            if wanted != MESH_GATEWAY and wanted not in known:
+                message = f"missing Gateway {wanted}: no proxy follows it there{did_you_mean(wanted, known)}"
+                yield Finding(_key(service), Problem(("spec", "gateways", index), message, "warning"))
+
+
+def _missing_credentials(snapshot: ConfigSnapshot) -> Iterator[Finding]:
+    """A credential is looked for beside the proxies that serve the Gateway, and they may be anywhere."""
+    known = {secret.metadata.name for secret in snapshot.secrets}
+    for gateway in snapshot.gateways:
+        for index, server in enumerate(gateway.spec.servers):
+            name = server.tls.credential_name if server.tls is not None else None
+            if name and name not in known:
+                hint = did_you_mean(name, known)
+                message = f"missing Secret {quoted(name)}: these hosts are not served{hint}"
+                loc: Loc = ("spec", "servers", index, "tls", "credentialName")
+                yield Finding(_key(gateway), Problem(loc, message, "warning"))
 
 
 def _names(service: VirtualService) -> tuple[str, str]:

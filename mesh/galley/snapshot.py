@@ -12,6 +12,7 @@ from mesh.galley.api.gateway import Gateway
 from mesh.galley.api.health_check import HealthCheck
 from mesh.galley.api.local_rate_limit import LocalRateLimit
 from mesh.galley.api.peer_authentication import PeerAuthentication
+from mesh.galley.api.secret import Secret
 from mesh.galley.api.service import Service
 from mesh.galley.api.service_entry import ServiceEntry
 from mesh.galley.api.virtual_service import VirtualService
@@ -32,6 +33,7 @@ class ConfigSnapshot:
     service_entries: tuple[ServiceEntry, ...] = ()
     health_checks: tuple[HealthCheck, ...] = ()
     local_rate_limits: tuple[LocalRateLimit, ...] = ()
+    secrets: tuple[Secret, ...] = ()
 
 
 def make_snapshot(objects: Iterable[ApiObject], generation: int = 0) -> ConfigSnapshot:
@@ -47,6 +49,7 @@ def make_snapshot(objects: Iterable[ApiObject], generation: int = 0) -> ConfigSn
         service_entries=_of(ServiceEntry, by_name),
         health_checks=_of(HealthCheck, by_name),
         local_rate_limits=_of(LocalRateLimit, by_name),
+        secrets=_of(Secret, by_name),
     )
 
 

@@ -64,28 +64,35 @@ UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 # taken and of no use to the mesh, with the reason: nothing is lost without it
-WITHOUT_USE: dict[tuple[str, str], str] = {
-    ("Service", f"spec.{field}"): "the platform's own"
-    for field in (
-        "ports.*.nodePort",
-        "sessionAffinity",
-        "sessionAffinityConfig.clientIP.timeoutSeconds",
-        "externalTrafficPolicy",
-        "ipFamilies",
-        "ipFamilyPolicy",
-        "loadBalancerIP",
-        "loadBalancerClass",
-        "loadBalancerSourceRanges",
-        "allocateLoadBalancerNodePorts",
-        "healthCheckNodePort",
-    )
-} | {
-    (
-        "DestinationRule",
-        f"{settings}.outlierDetection.consecutiveErrors",
-    ): "means nothing any more, as in Istio"
-    for settings in _SETTINGS
-}
+WITHOUT_USE: dict[tuple[str, str], str] = (
+    {
+        ("Service", f"spec.{field}"): "the platform's own"
+        for field in (
+            "ports.*.nodePort",
+            "sessionAffinity",
+            "sessionAffinityConfig.clientIP.timeoutSeconds",
+            "externalTrafficPolicy",
+            "ipFamilies",
+            "ipFamilyPolicy",
+            "loadBalancerIP",
+            "loadBalancerClass",
+            "loadBalancerSourceRanges",
+            "allocateLoadBalancerNodePorts",
+            "healthCheckNodePort",
+        )
+    }
+    | {
+        (
+            "DestinationRule",
+            f"{settings}.outlierDetection.consecutiveErrors",
+        ): "means nothing any more, as in Istio"
+        for settings in _SETTINGS
+    }
+    | {
+        ("Secret", "immutable"): "the platform's own",
+        ("Gateway", "spec.servers.*.name"): "the platform's own",
+    }
+)
 
 _BY_KIND: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
 for (_kind, _path), _values in UNSUPPORTED.items():

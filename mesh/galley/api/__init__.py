@@ -14,6 +14,7 @@ traffic_policy      load balancing, connection pools, outlier detection, TLS
 destination_rule    DestinationRule
 peer_authentication PeerAuthentication
 service             the Kubernetes Service
+secret              the Kubernetes Secret
 gateway             Gateway
 service_entry       ServiceEntry
 health_check        HealthCheck, ours

@@ -28,6 +28,11 @@ class ApiObject(ApiModel):
     kind: str
     metadata: Metadata
 
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What makes two versions the same; where it is written and as which apiVersion does not."""
+        return self.metadata, getattr(self, "spec", None)
+
     def to_dict(self) -> dict[str, object]:
         """What a user would have written, durations normalised ("90s"); parses back to an equal object."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -11,6 +11,8 @@ from mesh.galley.api.base import ApiModel, ApiObject, Items
 from mesh.galley.api.scalars import Port
 
 TlsProtocol = Literal["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"]
+# in their order; TLS_AUTO leaves it open
+TLS_VERSIONS = {"TLSV1_0": 10, "TLSV1_1": 11, "TLSV1_2": 12, "TLSV1_3": 13}
 ServerTlsMode = Literal[
     "PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"
 ]

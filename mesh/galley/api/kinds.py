@@ -10,6 +10,7 @@ from mesh.galley.api.gateway import Gateway
 from mesh.galley.api.health_check import HealthCheck
 from mesh.galley.api.local_rate_limit import LocalRateLimit
 from mesh.galley.api.peer_authentication import PeerAuthentication
+from mesh.galley.api.secret import Secret
 from mesh.galley.api.service import Service
 from mesh.galley.api.service_entry import ServiceEntry
 from mesh.galley.api.virtual_service import VirtualService
@@ -46,6 +47,7 @@ KINDS: dict[str, Kind] = {
         Kind(DestinationRule, NETWORKING, _NETWORKING_VERSIONS),
         Kind(PeerAuthentication, SECURITY, ("v1", "v1beta1")),
         Kind(Service, "", ("v1",)),
+        Kind(Secret, "", ("v1",)),
         Kind(Gateway, NETWORKING, _NETWORKING_VERSIONS),
         Kind(ServiceEntry, NETWORKING, _NETWORKING_VERSIONS),
         Kind(HealthCheck, OWN, ("v1alpha1",)),

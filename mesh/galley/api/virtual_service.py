@@ -14,6 +14,11 @@ from mesh.galley.api.scalars import Count, Port
 MESH_GATEWAY = "mesh"  # the reserved word for "all sidecars"
 
 
+def gateway_name(text: str, namespace: str) -> str:
+    """A Gateway as "namespace/name", as an object of this namespace means it; ``mesh`` stays."""
+    return text if "/" in text or text == MESH_GATEWAY else f"{namespace}/{text}"
+
+
 class L4Match(ApiModel):
     destination_subnets: Items[str] = ()
     port: Port | None = None

@@ -10,6 +10,8 @@ destination_rule    DestinationRule
 locality            ... its localityLbSetting
 peer_authentication PeerAuthentication
 service             Service
+secret              Secret
+gateway             Gateway
 service_entry       ServiceEntry
 health_check        HealthCheck
 local_rate_limit    LocalRateLimit

@@ -21,8 +21,6 @@ def check_virtual_service(service: VirtualService) -> Problems:
         yield from check_http_route(rule, (*loc, "http", index))
     yield from check_reachability(spec.http, (*loc, "http"))
     yield from _check_l4(service)
-    if not spec.in_mesh:
-        yield Problem((*loc, "gateways"), "no sidecar follows it: gateways does not list mesh", "warning")
 
 
 def _check_hosts(service: VirtualService) -> Problems:

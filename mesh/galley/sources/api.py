@@ -1,7 +1,8 @@
 """Objects applied over the API, one file each: ``<root>/<Kind>/<namespace>/<name>.yaml``.
 
 A file is written whole beside its place, synced, and renamed there, so that it is at any moment the old
-version or the new one. Names were checked (``check_name``) before they become paths.
+version or the new one. Only its owner may read it: it may hold a key. Names were checked (``check_name``)
+before they become paths.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from mesh.galley.fault import Fault, ObjectKey
 from mesh.galley.parse import Candidate, parse
 
 _SCRATCH = ".tmp"
+PRIVATE_MODE = 0o600
 
 
 class ApiObjects:
@@ -92,7 +94,8 @@ def _generation_of(candidate: Candidate) -> int:
 
 
 def _write_synced(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_MODE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

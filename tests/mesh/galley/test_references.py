@@ -204,3 +204,33 @@ def test_rules_for_other_callers_are_not_contested(destination_rule: Make):
     assert "their subsets add up" in message
     for more in ("exportTo: ['.']", "workloadSelector: {matchLabels: {app: a}}"):
         assert found(rule, f"{other.rstrip()}\n  {more}\n") == []
+
+
+GATEWAY = """\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: front, namespace: edge}
+spec:
+  servers:
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: ["*"]
+    tls: {mode: SIMPLE, credentialName: site}
+"""
+
+
+def test_gateways_are_looked_for_by_name_and_namespace(virtual_service: Make):
+    def bound_to(*gateways: str) -> str:
+        return f"{virtual_service().rstrip()}\n  gateways: {list(gateways)}\n"
+
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: site}\n"
+    assert found(GATEWAY, secret, bound_to("edge/front", "mesh")) == []
+    [(_, where, severity, message)] = found(GATEWAY, secret, bound_to("mesh", "front"))
+    assert (where, severity) == ("spec.gateways[1]", "warning")
+    assert message.startswith("missing Gateway default/front: no proxy follows it there")
+
+
+def test_credentials_are_looked_for():
+    [(key, where, severity, message)] = found(GATEWAY)
+    assert (key, severity) == ("Gateway edge/front", "warning")
+    assert where == "spec.servers[0].tls.credentialName"
+    assert message == 'missing Secret "site": these hosts are not served'

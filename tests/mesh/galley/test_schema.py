@@ -97,7 +97,7 @@ def test_an_unknown_istio_kind_is_a_fault_that_names_it(head: str, path: str, me
 
 def test_a_wrong_version_says_which_are_read():
     [fault] = read(
-        "apiVersion: networking.istio.io/v2\nkind: Gateway\nmetadata: {name: a}\nspec: {}\n"
+        "apiVersion: networking.istio.io/v2\nkind: DestinationRule\nmetadata: {name: a}\nspec: {host: a}\n"
     ).faults
     assert fault.path == "apiVersion"
     assert "expected networking.istio.io/v1 or networking.istio.io/v1beta1 or" in fault.message

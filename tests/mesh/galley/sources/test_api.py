@@ -58,3 +58,10 @@ def test_the_text_is_kubernetes_own_form(virtual_service: Make):
     assert text.startswith(
         "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata:\n  generation: 3\n"
     )
+
+
+def test_only_its_owner_can_read_a_file(tmp_path: Path, virtual_service: Make):
+    [candidate] = parse(virtual_service(), "a.yaml").candidates.values()
+    ApiObjects(tmp_path).save({candidate.key: (candidate.config, 1)})
+    [path] = tmp_path.glob("*/*/*.yaml")
+    assert path.stat().st_mode & 0o777 == 0o600
