@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test unit lint labs bench clean help
+.PHONY: demo test unit lint labs bench fuzz clean help
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -33,5 +33,11 @@ lint: $(STAMP)  ## ruff and mypy --strict
 bench: $(STAMP)  ## our sidecar against the real Envoy, side by side
 	$(BIN)/python -m loadtests.bench
 
+SECONDS ?= 60
+fuzz: $(STAMP)  ## every parser against what nobody thought of, for SECONDS=60; ARGS="--seed N TARGET ..."
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet atheris \
+		|| echo 'atheris is not to be had for this Python: our own mutator, not guided by coverage'
+	PYTHONPATH=tests/fuzz:tests/conformance $(BIN)/python -m fuzzing --seconds $(SECONDS) $(ARGS)
+
 clean:  ## remove the venv, the caches and the labs' run folders
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis labs/.runs
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz labs/.runs

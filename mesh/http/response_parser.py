@@ -69,7 +69,7 @@ class ResponseParser:
             return
         except httptools.HttpParserError as error:
             response = self.response
-            if response is None or not response.complete:
+            if response is None or not (response.complete or self._head_only):
                 raise self._error or ResponseError(f"http1.codec_error:{error}".replace(" ", "_")) from None
             response.keep_alive = False  # bytes after the end: what was complete stands, the connection goes
         if self.response is None:
@@ -125,8 +125,11 @@ class ResponseParser:
 
     def on_body(self, body: bytes) -> None:
         response = self.response
-        if response is not None and not response.complete and not self._head_only:
-            response.chunks.append(body)  # after the end it is an answer nobody asked for
+        if response is not None and not response.complete:  # after the end nobody asked for it
+            if self._head_only:
+                response.keep_alive = False  # nor for this
+            else:
+                response.chunks.append(body)
         self._fed = 0
 
     def on_message_complete(self) -> None:

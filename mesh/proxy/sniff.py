@@ -41,15 +41,20 @@ def read_client_hello(data: bytes) -> ClientHello | None:
 
 
 def _join_records(data: bytes) -> bytes:
-    """The handshake bytes of the complete and the begun records."""
+    """The handshake bytes of the complete and the begun records, as far as the hello goes: what comes behind
+    it (RFC 8446 section 4.2.10: early data) is another's to read."""
     message, place = b"", 0
-    while len(data) - place >= 5:
+    while len(data) - place >= 5 and not _is_whole(message):
         if data[place] != HANDSHAKE_RECORD:
             raise ValueError("another record before the ClientHello was complete")
         length = int.from_bytes(data[place + 3 : place + 5])
         message += data[place + 5 : place + 5 + length]
         place += 5 + length
     return message
+
+
+def _is_whole(message: bytes) -> bool:
+    return len(message) >= 4 and len(message) >= 4 + int.from_bytes(message[1:4])
 
 
 class _Reader:

@@ -21,7 +21,7 @@ _FIRST_LINE = re.compile(
     % (_AUTHORITY, _METHOD, _PATH, _ABSOLUTE)
 )
 # what such a line may begin with, as far as one can tell: a method, a space, the target's first character
-_BEGINNING = re.compile(rb"%b(?:[ \t]+(?:[/*A-Za-z0-9\[].*)?)?" % _METHOD, re.DOTALL)
+_BEGINNING = re.compile(rb"%b(?:[ \t]+(?:[/*A-Za-z0-9\[\].:\-].*)?)?" % _METHOD, re.DOTALL)
 
 
 def sniff_http(data: bytes) -> str | None:

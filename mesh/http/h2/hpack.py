@@ -89,7 +89,8 @@ def _integer(value: int, mask: int, pattern: int) -> bytes:
 
 
 class Decoder:
-    """One for each connection. ``max_bytes`` bounds a decoded list (RFC 9113 section 6.5.2's measure)."""
+    """One for each connection. ``max_bytes`` bounds the names and values of a decoded list; it has no more
+    fields than its block has bytes."""
 
     __slots__ = ("_decode",)
 

@@ -46,7 +46,7 @@ class Server(Connection):
 
     def receive_data(self, data: bytes) -> None:
         left = self._preface_left
-        if left:
+        if left and self.fault is None:
             count = min(len(left), len(data))
             if data[:count] != left[:count]:
                 self.fail(ConnectionFault(Code.PROTOCOL_ERROR, "http2.no_preface"))

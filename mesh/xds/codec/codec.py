@@ -25,7 +25,7 @@ from mesh.xds.codec.endpoint import decode_assignment, encode_assignment
 from mesh.xds.codec.listener import decode_listener, encode_listener
 from mesh.xds.codec.route import decode_route_configuration, encode_route_configuration
 from mesh.xds.codec.secret import decode_named, encode_named
-from mesh.xds.codec.strict import lost_field
+from mesh.xds.codec.strict import lost_field, not_finite
 from mesh.xds.codec.wire import TYPE_PREFIX, pack, unpack
 from mesh.xds.errors import Rejected
 
@@ -82,6 +82,8 @@ def decode(packed: Any) -> Resource:
         kept = family.encode(resource)
     except Rejected as rejected:
         raise Rejected(f"{family.word} {_name(message)}: {rejected}") from rejected
+    except (ValueError, OverflowError) as error:  # a number that is none, where one is reckoned with
+        raise Rejected(f"{family.word} {_name(message)}: {not_finite(message) or error}") from error
     if pack(kept).value != packed.value and (lost := lost_field(message, kept)):
         raise Rejected(f"{family.word} {_name(message)}: {lost}")
     return resource

@@ -8,6 +8,7 @@ refuse, and a new field of Envoy's is refused, by name, on the day it arrives.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 from google.protobuf import any_pb2, descriptor_pool, message_factory
@@ -20,6 +21,23 @@ _ANY = any_pb2.Any.DESCRIPTOR.full_name
 def lost_field(came: Any, kept: Any) -> str:
     """Where and how two messages of one type differ first, "" when they mean the same."""
     return next(_differences(came, kept, ""), "")
+
+
+def not_finite(message: Any) -> str:
+    """Where and how a message first holds a number that is none (NaN, infinity), "" when nowhere."""
+    return next(_not_finite(message, ""), "")
+
+
+def _not_finite(message: Any, path: str) -> Iterator[str]:
+    for field, value in message.ListFields():
+        where = _join(path, field.name)
+        if isinstance(value, float) and not isfinite(value):
+            yield f"{where}: expected a finite number, got {value}"
+        elif isinstance(value, Message):
+            yield from _not_finite(value, where)
+        elif field.is_repeated and field.message_type and not field.message_type.GetOptions().map_entry:
+            for index, item in enumerate(value):
+                yield from _not_finite(item, f"{where}[{index}]")
 
 
 def _differences(came: Any, kept: Any, path: str) -> Iterator[str]:

@@ -189,3 +189,11 @@ def test_trailers_without_end_are_refused():
         parser.receive_data(b"y" * 10_000)
     with pytest.raises(ResponseError):
         parser.receive_data(b"y" * 10_000)
+
+
+@pytest.mark.parametrize("body", [b"no chunk", b"3\r\nabc\r\n0\r\n\r\n", b""])
+def test_the_answer_to_head_ends_with_its_head_whatever_follows(body):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    found = response(head + body, method=b"HEAD")
+    assert (found.complete, found.take_body()) == (True, b"")
+    assert found.keep_alive is not bool(body)

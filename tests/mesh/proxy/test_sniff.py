@@ -66,3 +66,8 @@ def test_garbage_is_an_error_or_awaited(data):
 def test_an_endless_hello_is_refused():
     with pytest.raises(ValueError, match="bytes"):
         read_client_hello(b"\x16\x03\x01\x00\x08\x01\xff\xff\xff1234")
+
+
+def test_what_comes_behind_the_hello_is_not_read():
+    early_data = b"\x14\x03\x03\x00\x01\x01" + b"\x17\x03\x03\x00\x05abcde"
+    assert read_client_hello(HELLO + early_data) == FOUND

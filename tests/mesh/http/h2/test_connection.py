@@ -249,3 +249,24 @@ def test_no_bytes_raise(peer_with, noise):
     peer = peer_with()
     peer.send(noise)
     assert peer.server.fault is None or peer.goaway is not None
+
+
+@pytest.mark.parametrize("end", [b"\0\3abc", b"\0\3ab", b"\x3f\xe1", b"\xff", b"r"])
+def test_a_header_block_that_ends_in_a_field_ends_the_connection(peer_with, wire, end):
+    peer = peer_with()
+    peer.send(frame(frames.HEADERS, frames.END_HEADERS | 1, 1, wire.raw(*HEAD) + end))
+    assert peer.goaway == Code.COMPRESSION_ERROR
+
+
+@pytest.mark.parametrize("byte", [*range(9), *range(10, 32), 127])
+def test_a_control_character_makes_a_value_malformed(peer_with, wire, byte):
+    peer = peer_with()
+    peer.send(wire.headers(1, (*HEAD, (b"x", bytes((byte,))))))
+    assert peer.resets == {1: Code.PROTOCOL_ERROR}
+
+
+def test_a_wrong_preface_is_answered_once(peer_with):
+    peer = peer_with(begin=False)
+    peer.sent()
+    peer.send(b"PRI * HTTP/1.1", b" and", b" more")
+    assert [sent.kind for sent in peer.sent()] == [frames.GOAWAY]

@@ -513,6 +513,14 @@ def test_a_cluster_field_the_model_cannot_hold_is_refused_by_name(change, named)
     assert named in str(refused.value)
 
 
+def test_a_number_that_is_none_is_refused_by_name():
+    def change(message):
+        message.common_lb_config.healthy_panic_threshold.value = float("nan")
+
+    with pytest.raises(Rejected, match=r"^cluster a: common_lb_config.*threshold\.value: expected a finite"):
+        decode(changed(Cluster("a", "EDS"), cluster_pb2.Cluster, change))
+
+
 def test_a_listener_filter_the_model_cannot_hold_is_refused_by_name():
     value = Listener("l", "127.0.0.1", 1, (FilterChain("c", TcpProxy("s", "c")),))
     packed = changed(
