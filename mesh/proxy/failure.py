@@ -31,6 +31,7 @@ class Kind(Enum):
     OVERFLOW = "overflow"
     REMOTE_RESET = "remote reset"
     REFUSED_STREAM = "remote refused stream reset"
+    CONNECT_ERROR = "remote error with CONNECT request"
     CONNECTION_TERMINATION = "connection termination"
     PROTOCOL_ERROR = "protocol error"
     TIMEOUT = "response_timeout"

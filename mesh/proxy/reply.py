@@ -22,6 +22,7 @@ _FLAGS = {
     Kind.OVERFLOW: "UO",
     Kind.REMOTE_RESET: "UR",
     Kind.REFUSED_STREAM: "UR",
+    Kind.CONNECT_ERROR: "UR",
     Kind.CONNECTION_TERMINATION: "UC",
     Kind.PROTOCOL_ERROR: "UPE",
     Kind.TIMEOUT: "UT",

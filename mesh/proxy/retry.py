@@ -25,7 +25,10 @@ _RESET_WORDS = frozenset(("reset", "gateway-error", "5xx"))
 _CONNECT_WORDS = _RESET_WORDS | {"connect-failure", "reset-before-request"}
 _REFUSED_WORDS = _RESET_WORDS | {"refused-stream"}
 _RESET_KINDS = frozenset(
-    (Kind.CONNECTION_TERMINATION, Kind.REMOTE_RESET, Kind.PROTOCOL_ERROR, Kind.PER_TRY_TIMEOUT)
+    (
+        *(Kind.CONNECTION_TERMINATION, Kind.REMOTE_RESET, Kind.CONNECT_ERROR, Kind.PROTOCOL_ERROR),
+        Kind.PER_TRY_TIMEOUT,
+    )
 )
 _NEVER = frozenset(
     (Kind.OVERFLOW, Kind.NO_ROUTE, Kind.NO_CLUSTER, Kind.NO_HEALTHY_UPSTREAM, Kind.TIMEOUT, Kind.MAX_DURATION)

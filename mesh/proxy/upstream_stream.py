@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from mesh.proxy.http2_upstream import Http2Upstream
     from mesh.proxy.request_body import RequestBody
 
+# what Envoy tells apart
+_RESETS: dict[int, Kind] = {
+    Code.REFUSED_STREAM: Kind.REFUSED_STREAM,
+    Code.PROTOCOL_ERROR: Kind.PROTOCOL_ERROR,
+    Code.CONNECT_ERROR: Kind.CONNECT_ERROR,
+}
+
 
 class UpstreamStream(Stream):
     """Made for one request; ``exchange`` is None when nobody wants its answer any more."""
@@ -111,10 +118,7 @@ class UpstreamStream(Stream):
 
     def reset_received(self, code: int) -> None:
         """Refused means: not looked at (RFC 9113 section 8.7)."""
-        if code == Code.REFUSED_STREAM:
-            self.fail(Kind.REFUSED_STREAM, definite=True)
-        else:
-            self.fail(Kind.REMOTE_RESET)
+        self.fail(_RESETS.get(code, Kind.REMOTE_RESET), definite=code == Code.REFUSED_STREAM)
 
     def failed(self, fault: StreamFault) -> None:
         self.fail(Kind.PROTOCOL_ERROR, fault.detail)

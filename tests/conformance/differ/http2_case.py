@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from differ import http2_wire as wire
 from differ.case import HELLO, Case, Reply, Step, reply
+from differ.case import get as get_http1
 from differ.http2_wire import Frame
 
 Field = tuple[str, str]
@@ -63,3 +64,18 @@ def body(payload: bytes, *, end: bool = True) -> Frame:
 def replies(*steps: Step, early: bool = False) -> tuple[Reply, ...]:
     """One script for all requests."""
     return (reply(*steps, early=early),)
+
+
+def from_http1(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """The same for a client of HTTP/1.1, of those that only ask and take what comes."""
+    return tuple(
+        Case(
+            f"{case.name}, from HTTP/1",
+            case.about,
+            (get_http1(host=HTTP2, method="HEAD" if case.name.startswith("HEAD") else "GET"),),
+            case.replies,
+            greeting=case.greeting,
+        )
+        for case in cases
+        if len(case.client) == len(HELLO) + 1
+    )

@@ -91,8 +91,6 @@ class Http2Serving:
                 self._take_message(frame)
             case wire.RST_STREAM:
                 self._take_reset(frame)
-            case wire.GOAWAY if frame.code != "NO_ERROR":
-                self._origin.goaways.append(frame.code)
             case wire.SETTINGS if not frame.flags & wire.ACK:
                 self._send(wire.settings(ack=True), None)
             case wire.PING if frame.flags & wire.ACK:

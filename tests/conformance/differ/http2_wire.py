@@ -139,7 +139,7 @@ class Windows:
             for name, value in _SETTING.iter_unpack(frame.payload):
                 if name == INITIAL_WINDOW:
                     grown, self._initial = value - self._initial, value
-                    self._shrunk |= grown < 0 and bool(self._streams)
+                    self._shrunk |= grown < 0
                     self._streams = {number: left + grown for number, left in self._streams.items()}
 
     def received(self, frame: Arrived) -> None:

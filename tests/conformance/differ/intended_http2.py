@@ -6,6 +6,7 @@ from differ.differs import Differs, Table, answers, cases, facts
 
 _STRICT = "malformed by RFC 9113: refused, whatever the server behind us would have made of it"
 _ANSWERED = "RFC 9113 8.1.1: a server may answer what is malformed; Envoy resets the stream"
+_NO_STATUS = "RFC 9110 15: there is no such status"
 _ENUM = facts(
     "Envoy's access log service has names for a few methods only, and none for bytes of 8 bits", "log"
 )
@@ -176,4 +177,31 @@ _OF_FLOW: Table = {
     ),
 }
 
-INTENDED_HTTP2: Table = _OF_REQUESTS | _OF_FRAMES | _OF_FLOW
+
+def _all(area: str, differs: Differs, *names: str) -> Table:
+    """Whatever the client speaks."""
+    return cases(area, differs, *names, *(f"{name}, from HTTP/1" for name in names))
+
+
+_RESPONSES = "http2 responses"
+_OF_RESPONSES: Table = {
+    **_all(_RESPONSES, answers((502,), (600,), _NO_STATUS), "600"),
+    **_all(_RESPONSES, answers((502,), (999,), _NO_STATUS), "999"),
+    (_RESPONSES, "099"): answers((502,), (99,), _NO_STATUS),
+    (_RESPONSES, "099, from HTTP/1"): answers((502,), (), _NO_STATUS),
+    **_all(
+        _RESPONSES,
+        answers((502,), (503,), "both refuse so many; for Envoy the server has reset the stream"),
+        "120 fields",
+    ),
+    **_all(
+        "http2 endings",
+        facts("RFC 9113 5.4.2: the stream is reset; Envoy closes the connection", "origin resets"),
+        *("an update of 0 of the stream", "too much of it"),
+    ),
+    (_RESPONSES, "HEAD without a length, from HTTP/1"): facts(
+        "no length is known, and there is no body: nothing is said; Envoy says chunked", "response headers"
+    ),
+}
+
+INTENDED_HTTP2: Table = _OF_REQUESTS | _OF_FRAMES | _OF_FLOW | _OF_RESPONSES

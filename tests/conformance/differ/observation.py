@@ -32,7 +32,6 @@ class Observation:
     garbage: list[str]
     entries: list[AccessLogEntry]
     resets: list[str] = field(default_factory=list)  # that the origin got
-    goaways: list[str] = field(default_factory=list)
 
     def facts(self, node: Node) -> Facts:
         """Named and comparable: what may differ from run to run is taken out.
@@ -56,7 +55,6 @@ class Observation:
             "origin bodies": [request.body for request in requests],
             "origin trailers": [_fields(request.trailers) for request in requests],
             "origin resets": self.resets,
-            "origin goaways": self.goaways,
             "log": [_line(entry) for entry in entries],
             "flags": [entry.response_flags for entry in entries],
             "details": [_CODEC_DETAILS.sub(_codec, entry.response_code_details) for entry in entries],

@@ -24,8 +24,8 @@ class _Live:
 
 
 class Origin:
-    """Speaks HTTP/1.1, and HTTP/2 to whoever begins with it. ``requests``, ``garbage``, ``resets`` and
-    ``goaways`` (codes of the proxy's, in HTTP/2) are of the case at hand, which ``begin`` starts.
+    """Speaks HTTP/1.1, and HTTP/2 to whoever begins with it. ``requests``, ``garbage`` and
+    ``resets`` (codes of the proxy's, in HTTP/2) are of the case at hand, which ``begin`` starts.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,6 @@ class Origin:
         self.requests: list[Message] = []
         self.garbage: list[str] = []
         self.resets: list[str] = []
-        self.goaways: list[str] = []
         self.greeting: tuple[Step, ...] = GREETING
         self.connections = 0
         self._replies: tuple[Reply, ...] = (OK,)
@@ -53,7 +52,7 @@ class Origin:
             self._server.close()
 
     def begin(self, case: Case) -> None:
-        self.requests, self.garbage, self.resets, self.goaways = [], [], [], []
+        self.requests, self.garbage, self.resets = [], [], []
         self.connections = self._answered = 0
         self._replies, self.greeting = case.replies, case.greeting
 

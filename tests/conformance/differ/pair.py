@@ -90,7 +90,7 @@ async def observe(engine: Engine, case: Case) -> Observation:
     if case.http2:  # of two streams, either may be the first
         entries.sort(key=lambda entry: entry.path)
         requests = sorted(requests, key=lambda request: (request.start, _known(request.fields)))
-    return Observation(heard, requests, origin.garbage, entries, origin.resets, origin.goaways)
+    return Observation(heard, requests, origin.garbage, entries, origin.resets)
 
 
 def _known(fields: Fields) -> Fields:

@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from mesh.http.h2.client import Client
+from mesh.http.h2.errors import Code
 from mesh.http.h2.frames import PING, frame
 from mesh.http.h2.messages import request_block
 from mesh.http.h2.server import Server
@@ -422,23 +423,38 @@ async def test_a_deadline_in_the_head_ends_the_call(proxy, connect, make):
     assert proxy.entries[0].response_flags == "DT"
 
 
-async def test_a_stream_the_server_resets_is_ur(proxy, connect, make):
-    resetting = await asyncio.get_running_loop().create_server(ResettingServer, "127.0.0.1", 0)
+@pytest.mark.parametrize(
+    ("code", "status", "flag", "reason"),
+    [
+        (Code.INTERNAL_ERROR, 503, "UR", "remote_reset"),
+        (Code.REFUSED_STREAM, 503, "UR", "remote_refused_stream_reset"),
+        (Code.CONNECT_ERROR, 503, "UR", "remote_error_with_CONNECT_request"),
+        (Code.PROTOCOL_ERROR, 502, "UPE", "protocol_error"),
+    ],
+)
+async def test_a_stream_the_server_resets(proxy, connect, make, code, status, flag, reason):
+    loop = asyncio.get_running_loop()
+    resetting = await loop.create_server(lambda: ResettingServer(code), "127.0.0.1", 0)
     port = resetting.sockets[0].getsockname()[1]
     client = await connect(make.forward("c"), make.cluster("c", port, http2=True))
-    assert (await client.get()).head.status == 503
+    assert (await client.get()).head.status == status
     resetting.close()
     (entry,) = proxy.entries
-    assert entry.response_flags == "UR"
-    assert entry.response_code_details == "upstream_reset_before_response_started{remote_reset}"
+    assert entry.response_flags == flag
+    assert entry.response_code_details == f"upstream_reset_before_response_started{{{reason}}}"
 
 
 class ResettingServer(asyncio.Protocol):
-    """Answers every stream with RST_STREAM(INTERNAL_ERROR)."""
+    """Answers every stream with RST_STREAM."""
 
-    def __init__(self):
+    def __init__(self, code):
         loop = asyncio.get_running_loop()
-        self.codec = Server(ResettingStream, Limits(), self.flush, loop.time)
+        self.codec = Server(
+            lambda connection, number: ResettingStream(connection, number, code),
+            Limits(),
+            self.flush,
+            loop.time,
+        )
 
     def connection_made(self, transport):
         self.transport = transport
@@ -452,8 +468,12 @@ class ResettingServer(asyncio.Protocol):
 
 
 class ResettingStream(Stream):
+    def __init__(self, connection, number, code):
+        super().__init__(connection, number)
+        self.code = code
+
     def head_received(self, message):
-        self.connection.reset(self, 2)
+        self.connection.reset(self, self.code)
 
 
 @pytest.mark.parametrize("alpn", [UPSTREAM_ALPN_H2, UPSTREAM_ALPN], ids=["alpn", "preface"])
