@@ -36,6 +36,7 @@ PURE = (
     "mesh/proxy/priority.py",
     "mesh/proxy/hash_table.py",
     "mesh/proxy/internal.py",
+    "mesh/proxy/edge.py",
     "mesh/proxy/retry.py",
     "mesh/xds/codec/*.py",
     "mesh/xds/subscription.py",

@@ -37,6 +37,7 @@ class HttpConnectionManager:
     request_headers_timeout_s: float = 0.0  # from a head's first byte to its last; 0 = none
     max_request_headers_kb: int = 60
     internal_networks: tuple[str, ...] = ()  # CIDR: whose x-envoy- fields are heeded
+    use_remote_address: bool = False  # the connection says who asks, not x-forwarded-for: at the mesh's edge
     upgrades: tuple[str, ...] = ()
     enable_trailers: bool = False  # HTTP/1.1's: read and written; else dropped
     accept_http_10: bool = True  # else who speaks HTTP/1.0 is told to upgrade (426)

@@ -231,12 +231,14 @@ class VirtualHost:
     """``domains``: exact host[:port], ``*.suffix``, ``prefix.*`` or ``*``, searched in that order.
 
     ``include_attempt_count``: endpoints are told by x-envoy-attempt-count which attempt it is, from 1.
+    ``require_tls``: who asks in plaintext is redirected to https.
     """
 
     name: str
     domains: tuple[str, ...]
     routes: tuple[Route, ...]
     include_attempt_count: bool = False
+    require_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@
     exchange_state   what is known of it on the way
     heads            what is put on and taken off its heads
     internal         who may say how it is handled (pure)
+    edge             ... at the edge of the mesh (pure)
     route            virtual host, route, weighted cluster (pure)
     matching         compiled string matches (pure)
     mutation         compiled header mutations (pure)

@@ -13,6 +13,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from mesh.model.names import WORKLOAD_SECRET
 from mesh.proxy.connection_info import ConnectionInfo, address_text
 from mesh.proxy.original_dst import original_destination
 from mesh.proxy.peer_certificate import client_cert_element, principal
@@ -153,7 +154,8 @@ class AcceptedConnection(asyncio.Protocol):
             self.transport.abort()
             return
         self._waiting = worker.timers.after(HANDSHAKE_TIMEOUT_S, self.transport.abort)
-        self.info.local_principal = worker.own_principal
+        own = worker.own_principal if chain.tls.certificate == WORKLOAD_SECRET else ""
+        self.info.local_principal = own
         failed = partial(self._not_secured, chain)
         self._become(TlsConnection(context, server_side=True, on_ready=self._secured, on_failed=failed))
 
@@ -165,7 +167,7 @@ class AcceptedConnection(asyncio.Protocol):
     def _secured(self, connection: TlsConnection) -> None:
         """The handshake is done. The configuration may have changed meanwhile: choose again."""
         self._stop_waiting()
-        info, worker = self.info, self.listener.worker
+        info = self.info
         chain = self.listener.choose(info)
         if chain is None or chain.tls is None:
             connection.abort()
@@ -176,5 +178,5 @@ class AcceptedConnection(asyncio.Protocol):
         info.scheme = b"https"
         info.application_protocol = secured.selected_alpn_protocol() or ""
         info.peer_principal = principal(secured)
-        info.client_cert = client_cert_element(secured, worker.own_principal)
+        info.client_cert = client_cert_element(secured, info.local_principal)
         connection.attach(chain.make_protocol(info))

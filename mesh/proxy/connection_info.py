@@ -30,6 +30,11 @@ class ConnectionInfo:
     scheme: bytes = b"http"
     accepted_at: float = field(default_factory=monotonic)
 
+    @property
+    def remote_ip(self) -> bytes:
+        """The client's address without its port."""
+        return self.remote_text.rpartition(":")[0].strip("[]").encode()
+
 
 def address_text(address: Address) -> str:
     return f"{address[0]}:{address[1]}"

@@ -13,6 +13,7 @@ from mesh.http.message import Fields, Framing, Response
 from mesh.http.serialize import response_head
 from mesh.http.status import NO_BODY
 from mesh.proxy import internal
+from mesh.proxy.edge import admit
 
 if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
@@ -27,7 +28,10 @@ def clean_request(exchange: Exchange) -> None:
     """Take off what is the connection's or nobody's business, put on what every request has."""
     request, info = exchange.request, exchange.downstream.info
     fields = request.fields
-    if not _NOTABLE.isdisjoint(fields):
+    if exchange.manager.use_remote_address:
+        remove_hop_by_hop(request)
+        exchange.has_wishes = admit(request, info.remote_ip, info.scheme, exchange.manager.internal_networks)
+    elif not _NOTABLE.isdisjoint(fields):
         remove_hop_by_hop(request)
         exchange.has_wishes = internal.sanitize(request, exchange.manager.internal_networks)
     if b"expect" in fields and fields[b"expect"].strip().lower() == b"100-continue":

@@ -69,6 +69,7 @@ class HttpManager:
         "stream_idle_timeout_s",
         "table",
         "upstream_steps",
+        "use_remote_address",
         "worker",
     )
 
@@ -95,6 +96,7 @@ class HttpManager:
         self.idle_timeout_s = model.idle_timeout_s
         self.stream_idle_timeout_s = model.stream_idle_timeout_s
         self.internal_networks = networks(model.internal_networks)
+        self.use_remote_address = model.use_remote_address
         self.enable_trailers = model.enable_trailers
         upgrades = frozenset(protocol.lower().encode() for protocol in model.upgrades)
         self.protocols = upgrades - {_CONNECT}

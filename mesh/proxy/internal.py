@@ -43,9 +43,13 @@ def networks(texts: Iterable[str]) -> Networks:
 
 def sanitize(request: Request, inside: Networks) -> bool:
     """Take off what is not for this caller to say; answers whether there are wishes to be heeded."""
+    return sanitize_as(request, internal=is_internal(request, inside))
+
+
+def sanitize_as(request: Request, *, internal: bool) -> bool:
     for name in _NEVER_PASSED_ON:
         request.remove(name)
-    if is_internal(request, inside):
+    if internal:
         request.fields[_INTERNAL] = b"true"
         return not WISHES.isdisjoint(request.fields)
     for name in (*WISHES, *_OF_INSIDERS):
@@ -55,13 +59,14 @@ def sanitize(request: Request, inside: Networks) -> bool:
 
 def is_internal(request: Request, inside: Networks) -> bool:
     forwarded_for = request.get(FORWARDED_FOR)
-    return forwarded_for is not None and _is_inside(forwarded_for, inside)
+    return forwarded_for is not None and is_inside(forwarded_for, inside)
 
 
 @lru_cache(maxsize=1024)
-def _is_inside(forwarded_for: bytes, inside: Networks) -> bool:
+def is_inside(text: bytes, inside: Networks) -> bool:
+    """Whether it is one address, and of these networks."""
     try:
-        address = ip_address(forwarded_for.decode("ascii", "replace"))
+        address = ip_address(text.decode("ascii", "replace"))
     except ValueError:
         return False  # several addresses, or none
     return any(address in network for network in inside)

@@ -24,8 +24,12 @@ _MISMATCH = (  # Envoy's words, BoringSSL's code and all
 
 def uri_names(certificate: Mapping[str, Any] | None) -> list[str]:
     """The URI SANs of what ``SSLObject.getpeercert()`` gave."""
+    return _alt_names(certificate, "URI")
+
+
+def _alt_names(certificate: Mapping[str, Any] | None, wanted: str) -> list[str]:
     names = (certificate or {}).get("subjectAltName", ())
-    return [value for kind, value in names if kind == "URI"]
+    return [value for kind, value in names if kind == wanted]
 
 
 def principal(connection: ssl.SSLObject) -> str:
@@ -45,14 +49,17 @@ def mismatch(connection: ssl.SSLObject) -> str:
 
 
 def client_cert_element(connection: ssl.SSLObject, own_principal: str) -> bytes:
-    """``By=...;Hash=...;Subject="...";URI=...``; nothing when the client showed no certificate."""
+    """``By=...;Hash=...;Subject="...";URI=...;DNS=...``; nothing when the client showed no certificate. By is
+    for who has a principal, URI is there even if the client has none."""
     encoded = connection.getpeercert(True)
     if not encoded:
         return b""
     certificate = connection.getpeercert()
-    parts = [f"By={own_principal}", f"Hash={hashlib.sha256(encoded).hexdigest()}"]
+    parts = [f"By={own_principal}"] if own_principal else []
+    parts.append(f"Hash={hashlib.sha256(encoded).hexdigest()}")
     parts.append(f'Subject="{_subject(certificate)}"')
-    parts += [f"URI={name}" for name in uri_names(certificate)]
+    parts += [f"URI={name}" for name in uri_names(certificate) or [""]]
+    parts += [f"DNS={name}" for name in _alt_names(certificate, "DNS")]
     return ";".join(parts).encode()
 
 

@@ -7,9 +7,12 @@ from collections.abc import Callable
 import re2
 
 from mesh.http.message import Request
-from mesh.model.route import Forward, Redirect, RegexRewrite, Route
+from mesh.model.route import Forward, Redirect, RegexRewrite, Route, RouteMatch
 from mesh.proxy.reply import Reply
 from mesh.xds.errors import Rejected
+
+# what a host that requires TLS answers in plaintext: the same address, but for the scheme
+TO_HTTPS = Route(RouteMatch(), Redirect(301, scheme="https"))
 
 Substitute = Callable[[bytes], bytes]  # a path, without its query
 
@@ -88,6 +91,9 @@ def replace_prefix(path: bytes, route: Route, replacement: str) -> bytes:
 
 def redirect_reply(request: Request, route: Route, redirect: Redirect) -> Reply:
     """The Location of a redirect: each part from the rule, else from the request (RFC 9110, 10.2.2)."""
+    if route is TO_HTTPS:
+        location = b"https://" + request.authority + request.path
+        return Reply(redirect.code, fields=((b"location", location),))
     scheme = request.fields[b"x-forwarded-proto"]
     new_scheme = redirect.scheme.encode() if redirect.scheme else scheme
     host, colon, port = _split_port(request.authority)

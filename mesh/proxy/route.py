@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from itertools import accumulate
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mesh.http.message import Request
 from mesh.model.route import (
@@ -28,7 +28,7 @@ from mesh.model.route import (
 from mesh.proxy.filters.cors import Cors
 from mesh.proxy.matching import compile_match
 from mesh.proxy.mutation import Mutation, compile_mutations
-from mesh.proxy.rewrite import Substitute, compile_regex_rewrite
+from mesh.proxy.rewrite import TO_HTTPS, Substitute, compile_regex_rewrite
 from mesh.xds.errors import Rejected
 
 if TYPE_CHECKING:
@@ -123,10 +123,11 @@ class CompiledRoute:
 class CompiledHost:
     """A virtual host's routes, in order; those for CONNECT apart, which only they match."""
 
-    __slots__ = ("connect_routes", "model", "routes")
+    __slots__ = ("connect_routes", "model", "require_tls", "routes")
 
     def __init__(self, host: VirtualHost, config: RouteConfiguration) -> None:
         self.model = host
+        self.require_tls = host.require_tls
         compiled = [CompiledRoute(route, host, config) for route in host.routes]
         self.routes = tuple(route for route in compiled if not route.model.match.connect)
         self.connect_routes = tuple(route for route in compiled if route.model.match.connect)
@@ -200,6 +201,8 @@ def match_route(table: RouteTable, request: Request) -> CompiledRoute | None:
     """The first route that matches; None is Envoy's route_not_found."""
     host = table.find_host(request.authority)
     if host is not None:
+        if host.require_tls and request.fields.get(b"x-forwarded-proto") != b"https":
+            return _SSL_REDIRECT
         for route in host.routes if request.path else host.connect_routes:
             if route.matcher is None or route.matcher(request):
                 return route
@@ -280,3 +283,6 @@ def _query_matcher(query: QueryMatch) -> Matcher:
         return False
 
     return match
+
+
+_SSL_REDIRECT: Final = CompiledRoute(TO_HTTPS, VirtualHost("", (), ()), RouteConfiguration("", ()))

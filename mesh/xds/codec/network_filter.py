@@ -91,6 +91,8 @@ def _encode_manager(manager: HttpConnectionManager) -> Any:
         max_request_headers_kb={"value": manager.max_request_headers_kb},
         server_name=manager.server_name,
     )
+    if manager.use_remote_address:
+        message.use_remote_address.value = True
     message.internal_address_config.cidr_ranges.extend(map(cidr, manager.internal_networks))
     if manager.enable_trailers or manager.accept_http_10:
         message.http_protocol_options.enable_trailers = manager.enable_trailers
@@ -142,6 +144,7 @@ def _decode_manager(message: Any) -> HttpConnectionManager:
         request_headers_timeout_s=seconds(message.request_headers_timeout),
         max_request_headers_kb=message.max_request_headers_kb.value,
         internal_networks=tuple(map(cidr_text, message.internal_address_config.cidr_ranges)),
+        use_remote_address=message.use_remote_address.value,
         upgrades=tuple(one.upgrade_type for one in message.upgrade_configs),
         enable_trailers=message.http_protocol_options.enable_trailers,
         accept_http_10=message.http_protocol_options.accept_http_10,

@@ -18,6 +18,7 @@ from mesh.xds.codec.route_match import decode_match, encode_match
 from mesh.xds.codec.wire import metadata, metadata_text
 from mesh.xds.errors import Rejected
 
+_ALL: Final = route_components_pb2.VirtualHost.ALL
 _ENVOY_BODY_LIMIT: Final = 4096  # bytes of a direct response's body, unless the configuration says more
 
 
@@ -48,6 +49,7 @@ def _body_size(host: VirtualHost) -> int:
 def _encode_virtual_host(host: VirtualHost) -> Any:
     routes = [_encode_route(route) for route in host.routes]
     return route_components_pb2.VirtualHost(
+        require_tls=_ALL if host.require_tls else 0,
         name=host.name,
         domains=host.domains,
         routes=routes,
@@ -58,7 +60,8 @@ def _encode_virtual_host(host: VirtualHost) -> Any:
 def _decode_virtual_host(message: Any) -> VirtualHost:
     routes = tuple(map(_decode_route, message.routes))
     counts = message.include_request_attempt_count
-    return VirtualHost(message.name, tuple(message.domains), routes, counts)
+    require_tls = message.require_tls == _ALL
+    return VirtualHost(message.name, tuple(message.domains), routes, counts, require_tls)
 
 
 def _encode_route(route: Route) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from differ.client import Heard
@@ -74,8 +76,27 @@ def _fields(fields: Fields) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in sorted(fields, key=lambda field: field[0]):
         seen = _UUID.sub("<uuid>", value) if name == "x-request-id" else _VOLATILE.get(name, value)
+        if name == "x-forwarded-for":
+            seen = _without_own_address(seen)
         found.setdefault(name, []).append(seen)
     return found
+
+
+def _without_own_address(forwarded_for: str) -> str:
+    """At the edge Envoy writes the machine's own address down for a client on loopback, we the client's."""
+    told = forwarded_for.split(",")
+    return ",".join("127.0.0.1" if address == _own_address() else address for address in told)
+
+
+@lru_cache
+def _own_address() -> str:
+    """That of the way out; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
 
 
 def _line(entry: AccessLogEntry) -> str:

@@ -106,8 +106,7 @@ def _listener(area: Area, port: int) -> Listener:
         route_config=routing,
         access_logs=(logs_as("source"),),
         server_name="istio-envoy",
-        internal_networks=("127.0.0.0/8",),
-        **area.manager,  # type: ignore[arg-type]
+        **{"internal_networks": ("127.0.0.0/8",), **area.manager},  # type: ignore[arg-type]
     )
     return Listener("differ", HOST, port, (FilterChain("http", manager),))
 

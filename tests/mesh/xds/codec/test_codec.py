@@ -478,7 +478,7 @@ def reviews_route():
     ("change", "named"),
     [
         (lambda m: m.virtual_hosts[0].routes[0].route.hash_policy.add(), "hash_policy: nothing"),
-        (lambda m: setattr(m.virtual_hosts[0], "require_tls", 2), "require_tls: ALL is not supported"),
+        (lambda m: setattr(m.virtual_hosts[0], "require_tls", 1), "require_tls: EXTERNAL_ONLY is not"),
         (lambda m: m.virtual_hosts[0].routes[0].match.grpc.SetInParent(), "routes[0].match.grpc"),
         (lambda m: m.virtual_hosts[0].routes[0].ClearField("route"), "route '': action"),
         (
