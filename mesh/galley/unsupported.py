@@ -33,6 +33,22 @@ _OF_SETTINGS: dict[str, tuple[str, ...]] = {
     "tls.credentialName": ANY,
 }
 
+_OF_SERVER = (
+    "port.targetPort",
+    "defaultEndpoint",
+    "tls.serverCertificate",
+    "tls.privateKey",
+    "tls.caCertificates",
+    "tls.caCrl",
+    "tls.credentialNames",
+    "tls.caCertCredentialName",
+    "tls.tlsCertificates",
+    "tls.subjectAltNames",
+    "tls.verifyCertificateSpki",
+    "tls.verifyCertificateHash",
+)
+_OLD_TLS = ("TLSV1_0", "TLSV1_1")
+
 _OF_POLICY = ("tunnel", "proxyProtocol")
 
 UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
@@ -48,7 +64,9 @@ UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
         for field, values in _OF_SETTINGS.items()
     },
     **{("DestinationRule", f"{policy}.{field}"): ANY for policy in _POLICIES for field in _OF_POLICY},
-    ("Gateway", ""): ANY,
+    **{("Gateway", f"spec.servers.*.{field}"): ANY for field in _OF_SERVER},
+    ("Gateway", "spec.servers.*.tls.mode"): ("AUTO_PASSTHROUGH",),
+    **{("Gateway", f"spec.servers.*.tls.{end}ProtocolVersion"): _OLD_TLS for end in ("min", "max")},
     ("Service", "spec.type"): ("ExternalName",),
     **{
         ("Service", f"spec.{field}"): ANY

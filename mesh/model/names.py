@@ -111,6 +111,15 @@ def outbound_route(port: int) -> str:
     return str(port)
 
 
+def gateway_http_route(address: str, port: int) -> str:
+    """Istio's name, for a Gateway that says where to ``bind`` with that before it."""
+    return f"http.{port}" if address == "0.0.0.0" else f"{address}_http.{port}"
+
+
+def gateway_https_route(port: int, port_name: str, gateway: str, namespace: str) -> str:
+    return f"https.{port}.{port_name}.{gateway}.{namespace}"
+
+
 def service_route(host: str, port: int) -> str:
     """The routes of one service alone: of an address that tells which service is meant."""
     return f"{host}:{port}"

@@ -1,8 +1,9 @@
 """Who a proxy is: what a sidecar tells the control plane in its xDS node, and what registers it.
 
 Names of the metadata keys are Istio's (NAME, NAMESPACE, LABELS, SERVICE_ACCOUNT, WORKLOAD_NAME,
-CLUSTER_ID, INTERCEPTION_MODE, INSTANCE_IPS, APP_CONTAINERS); SERVICE, APP_ADDRESS, OUTBOUND_ADDRESSES and
-ENGINE are ours, because without Kubernetes nobody else tells pilot which service a workload belongs to.
+CLUSTER_ID, INTERCEPTION_MODE, INSTANCE_IPS, APP_CONTAINERS); SERVICE, APP_ADDRESS, OUTBOUND_ADDRESSES,
+ENGINE and NODE_TYPE (in Istio a part of the node's id) are ours, because without Kubernetes nobody else tells
+pilot which service a workload belongs to.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mesh.model.peer import LATEST, Peer
 
 InterceptionMode = Literal["REDIRECT", "NONE"]
 Engine = Literal["python", "envoy"]
+NodeType = Literal["sidecar", "router"]  # Istio's: a router stands alone and serves Gateways
 DOMAIN = "svc.cluster.local"
 
 
@@ -68,11 +70,12 @@ class Node:
     cluster: str = "Kubernetes"  # Istio's default cluster id
     admin_address: str = "127.0.0.1"
     outbound_addresses: Mapping[str, str] = field(default_factory=dict)
+    type: NodeType = "sidecar"
 
     @property
     def id(self) -> str:
         """Istio's node id: ``sidecar~<ip>~<name>.<namespace>~<namespace>.svc.cluster.local``."""
-        return f"sidecar~{self.address}~{self.name}.{self.namespace}~{self.namespace}.{DOMAIN}"
+        return f"{self.type}~{self.address}~{self.name}.{self.namespace}~{self.namespace}.{DOMAIN}"
 
     @property
     def spiffe_id(self) -> SpiffeId:
@@ -108,6 +111,7 @@ class Node:
             "APP_ADDRESS": self.app_address,
             "OUTBOUND_ADDRESSES": dict(self.outbound_addresses),
             "ENGINE": self.engine,
+            "NODE_TYPE": self.type,
             "SERVICE": {"name": self.service, "ports": [port.to_metadata() for port in self.ports]},
         }
 
@@ -131,6 +135,7 @@ class Node:
                 cluster=str(raw.get("CLUSTER_ID", "Kubernetes")),
                 admin_address=str(raw.get("ADMIN_ADDRESS", "127.0.0.1")),
                 outbound_addresses=_texts(raw.get("OUTBOUND_ADDRESSES")),
+                type=_one_of(raw, "NODE_TYPE", "sidecar", "router"),  # type: ignore[arg-type]
             )
         except KeyError as missing:
             raise ValueError(f"node metadata: {missing.args[0]} is missing") from missing

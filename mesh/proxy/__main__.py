@@ -24,6 +24,11 @@ examples:
       --address 127.64.3.2 --app-address 127.64.3.1 --interception NONE \\
       --control-plane 127.64.0.1:15012 --root-cert root-cert.pem --token-file token
 
+  # a gateway: the Gateways with the selector istio=ingressgateway say what it listens on
+  meshctl proxy --type router --name ingress-0 --namespace istio-system --service-account ingress \\
+      --workload ingress --labels istio=ingressgateway --address 127.64.9.2 \\
+      --control-plane 127.64.0.1:15012 --root-cert root-cert.pem --token-file token
+
   # the same with the real Envoy as the engine
   meshctl proxy --dataplane envoy ...
 """
@@ -67,9 +72,15 @@ def parse_outbound(text: str) -> tuple[str, str]:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="meshctl proxy",
-        description="Run the sidecar of one workload, until SIGTERM (which drains it).",
+        description="Run the sidecar of one workload, or a gateway, until SIGTERM (which drains it).",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "--type",
+        choices=("sidecar", "router"),
+        default="sidecar",
+        help="router: it stands beside nobody, and serves the Gateways whose selector has its labels",
     )
     who = made.add_argument_group("who it stands beside")
     who.add_argument("--name", required=True, help="the pod's name, unique in its namespace")
@@ -122,10 +133,11 @@ def node_of(flags: argparse.Namespace) -> Node:
         ports=tuple(flags.port),
         labels=flags.labels,
         app_address=flags.app_address,
-        interception=flags.interception,
+        interception="NONE" if flags.type == "router" else flags.interception,
         engine=flags.dataplane,
         admin_address=flags.admin_address,
         outbound_addresses=dict(flags.outbound),
+        type=flags.type,
     )
 
 

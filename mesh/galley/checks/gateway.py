@@ -6,13 +6,19 @@ The rules are those of Istio's ``pkg/config/validation`` (ValidateGateway).
 from __future__ import annotations
 
 from mesh.galley.api.base import given
-from mesh.galley.api.gateway import TLS_VERSIONS, Gateway, Server, ServerTls
+from mesh.galley.api.gateway import (
+    CIPHER_SUITES,
+    HTTP_PROTOCOLS,
+    TLS_PROTOCOLS,
+    TLS_VERSIONS,
+    Gateway,
+    Server,
+    ServerTls,
+)
 from mesh.galley.checks.common import Problems, check_dns_label, check_host, check_labels
 from mesh.galley.fault import Loc, Problem, did_you_mean, quoted
 from mesh.model.names import is_ip
 
-HTTP_PROTOCOLS = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
-TLS_PROTOCOLS = ("HTTPS", "TLS")
 PROTOCOLS = (*HTTP_PROTOCOLS, *TLS_PROTOCOLS, "TCP", "MONGO")
 
 # who ends TLS with a certificate of its own
@@ -24,24 +30,6 @@ _CERTIFICATES = (
     "privateKey",
     "caCertificates",
     "tlsCertificates",
-)
-
-# Those that Istio knows (pkg/config/security.ValidCipherSuites) and both engines still take
-CIPHER_SUITES = (
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-CHACHA20-POLY1305",
-    "ECDHE-RSA-CHACHA20-POLY1305",
-    "ECDHE-ECDSA-AES128-SHA",
-    "ECDHE-RSA-AES128-SHA",
-    "ECDHE-ECDSA-AES256-SHA",
-    "ECDHE-RSA-AES256-SHA",
-    "AES128-GCM-SHA256",
-    "AES256-GCM-SHA384",
-    "AES128-SHA",
-    "AES256-SHA",
 )
 
 

@@ -9,6 +9,11 @@ outbound_http        ... in requests: connection managers
 outbound_tcp         ... in bytes, by address and by SNI
 places               the addresses that tell a service
 l4_route             ... as ``tcp`` and ``tls`` rules say
+gateway              the servers of a router, and what binds to them
+gateway_listeners    ... its listeners
+gateway_routes       ... what it does with requests
+gateway_tls          ... how it ends TLS
+secrets              secrets by name
 filters              what differs between the two engines
 routes               route configurations and virtual hosts
 virtual_service      which VirtualService governs a host, its rules as routes

@@ -42,7 +42,8 @@ def clusters(world: World, node: Node) -> tuple[Cluster, ...]:
     """Every cluster of one proxy, sorted by name."""
     outbound = outbound_clusters(world, client_of(world, node))
     found = [as_reached_by(node, _as_seen_from(node, one)) for one in outbound]
-    found += [_inbound(node, port) for port in inbound_ports(world, node)]
+    if node.type == "sidecar":
+        found += [_inbound(node, port) for port in inbound_ports(world, node)]
     found += _special(node)
     return tuple(sorted(found, key=lambda cluster: cluster.name))
 

@@ -49,11 +49,13 @@ def _answering(outbound: OutboundCluster) -> Iterator[tuple[Node, int]]:
 
 
 def _placed(world: World, node: Node, port: int) -> Placed:
-    """The same for every cluster it is in. ``mtls``: auto mTLS may speak it to this workload."""
+    """The same for every cluster it is in. ``mtls``: auto mTLS may speak it to this workload; a router has
+    the TLS its Gateways say, and no other."""
 
     def make() -> Placed:
         mode = mtls_mode(world.config.peer_authentications, node, port)
-        endpoint = Endpoint(node.address, port, mode != "DISABLE", node.peer().to_text())
+        takes_mtls = mode != "DISABLE" and node.type == "sidecar"
+        endpoint = Endpoint(node.address, port, takes_mtls, node.peer().to_text())
         return Placed(endpoint, locality_of(node.labels), node.labels)
 
     return world.shared(("endpoint", proxy_name(node), port), make)

@@ -6,7 +6,7 @@ protocol is TLS or HTTPS; ``tcp`` rules choose for all other bytes. No rule: the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mesh.galley.api.virtual_service import MESH_GATEWAY, L4Match, RouteDestination, VirtualService
@@ -17,7 +17,9 @@ from mesh.pilot.services import Service
 from mesh.pilot.translate import filters
 from mesh.pilot.translate.destination import Target, cluster_of
 from mesh.pilot.translate.destination_rule import Policy
-from mesh.pilot.translate.hosts import in_full, most_specific
+from mesh.pilot.translate.gateway import BoundServer
+from mesh.pilot.translate.hosts import covers, in_full, most_specific
+from mesh.pilot.translate.match import holds_for
 from mesh.pilot.visibility import is_exported
 from mesh.pilot.world import World
 
@@ -30,7 +32,8 @@ def tcp_proxy(world: World, node: Node, service: Service, port: ServicePort, pol
     for virtual_service in _governing(world, node, service.host):
         for rule in virtual_service.spec.tcp:
             if any(_holds_for(entry, node, port.number) for entry in rule.match or (_ALWAYS,)):
-                return _towards(world, service, port, virtual_service, rule.route, proxy)
+                target = Target(service.host, port.number, service)
+                return _towards(world, target, virtual_service, rule.route, proxy)
     return proxy
 
 
@@ -44,7 +47,44 @@ def sni_proxies(
             for entry in rule.match:
                 if _holds_for(entry, node, port.number):
                     hosts = tuple(host.lower() for host in entry.sni_hosts)
-                    yield hosts, _towards(world, service, port, virtual_service, rule.route, proxy)
+                    target = Target(service.host, port.number, service)
+                    yield hosts, _towards(world, target, virtual_service, rule.route, proxy)
+
+
+def gateway_tcp_proxy(
+    world: World, node: Node, server: BoundServer, bound: Iterable[VirtualService]
+) -> TcpProxy | None:
+    """Bytes that come by a router's server; None: no rule is about them."""
+    port = server.server.port.number
+    for virtual_service in bound:
+        for host in server.shared_hosts(virtual_service)[:1]:
+            for rule in virtual_service.spec.tcp:
+                matches = rule.match or (_ALWAYS,)
+                if any(_holds_for(entry, node, port, server.gateway, virtual_service) for entry in matches):
+                    target, proxy = Target(host, port, None), filters.outbound_tcp(node, "")
+                    return _named(_towards(world, target, virtual_service, rule.route, proxy))
+    return None
+
+
+def gateway_sni_proxies(
+    world: World, node: Node, server: BoundServer, bound: Iterable[VirtualService]
+) -> Iterator[tuple[tuple[str, ...], TcpProxy]]:
+    """(server names, where TLS for them goes): those of ``tls`` rules that the server lets in."""
+    port = server.server.port.number
+    for virtual_service in bound:
+        allowed = server.shared_hosts(virtual_service)
+        for rule in virtual_service.spec.tls:
+            for entry in rule.match:
+                hosts = tuple(host.lower() for host in entry.sni_hosts)
+                found = tuple(host for host in hosts if any(covers(other, host) for other in allowed))
+                if found and _holds_for(entry, node, port, server.gateway, virtual_service):
+                    target, proxy = Target(found[0], port, None), filters.outbound_tcp(node, "")
+                    yield found, _named(_towards(world, target, virtual_service, rule.route, proxy))
+
+
+def _named(proxy: TcpProxy) -> TcpProxy:
+    """With its counters under the name of (one of) its clusters, as Istio's."""
+    return replace(proxy, stat_prefix=proxy.clusters[0])
 
 
 def _limited(node: Node, cluster: str, policy: Policy) -> TcpProxy:
@@ -60,14 +100,13 @@ def _limited(node: Node, cluster: str, policy: Policy) -> TcpProxy:
 
 def _towards(
     world: World,
-    service: Service,
-    port: ServicePort,
+    target: Target,
     virtual_service: VirtualService,
     route: Sequence[RouteDestination],
     proxy: TcpProxy,
 ) -> TcpProxy:
     """A lone destination has all the weight; of several, those without any get nothing."""
-    target, namespace = Target(service.host, port.number, service), virtual_service.metadata.namespace
+    namespace = virtual_service.metadata.namespace
     found = [
         (cluster_of(world, target, namespace, one.destination), one.weight)
         for one in route
@@ -97,13 +136,14 @@ def _bindings(world: World, client_namespace: str) -> list[tuple[str, VirtualSer
     return [(in_full(host, one.metadata.namespace), one) for one in found for host in one.spec.hosts]
 
 
-def _holds_for(entry: L4Match, node: Node, port: int) -> bool:
+def _holds_for(
+    entry: L4Match,
+    node: Node,
+    port: int,
+    gateway: str = MESH_GATEWAY,
+    virtual_service: VirtualService | None = None,
+) -> bool:
     """Whether this caller's connections to that port match. Subnets are not served: galley says so."""
-    return (
-        not entry.destination_subnets
-        and not entry.source_subnet
-        and (not entry.gateways or MESH_GATEWAY in entry.gateways)
-        and (entry.port is None or entry.port == port)
-        and (not entry.source_namespace or entry.source_namespace == node.namespace)
-        and all(node.labels.get(key) == value for key, value in entry.source_labels.items())
-    )
+    home = virtual_service.metadata.namespace if virtual_service is not None else ""
+    served = not entry.destination_subnets and not entry.source_subnet
+    return served and holds_for(entry, node, port, gateway, home)

@@ -1,7 +1,7 @@
 """One entry of a VirtualService rule's ``match``: what can be decided now, and what the proxy must match.
 
 Keys inside an entry are AND, entries are OR (so each becomes a route of its own). ``port``, ``gateways``,
-``sourceLabels`` and ``sourceNamespace`` are about the caller, whose sidecar this is for: decided here.
+``sourceLabels`` and ``sourceNamespace`` are about the caller, whose proxy this is for: decided here.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from mesh.galley.api.http_route import HttpMatch
 from mesh.galley.api.request_match import RequestMatch
 from mesh.galley.api.string_match import PresenceMatch
 from mesh.galley.api.string_match import StringMatch as ApiStringMatch
-from mesh.galley.api.virtual_service import MESH_GATEWAY
+from mesh.galley.api.virtual_service import MESH_GATEWAY, L4Match, gateway_name
 from mesh.model.node import Node
 from mesh.model.route import HeaderMatch, QueryMatch, RouteMatch, StringMatch
 
 
-def holds_for(entry: HttpMatch, node: Node, port: int) -> bool:
-    """Whether calls of this workload to this port of the service can match at all."""
+def holds_for(
+    entry: HttpMatch | L4Match, node: Node, port: int, gateway: str = MESH_GATEWAY, home: str = ""
+) -> bool:
+    """Whether calls of this workload to this port of the service can match at all; for a router: calls that
+    come by this ``gateway``. ``home`` is the VirtualService's namespace."""
     return (
-        (not entry.gateways or MESH_GATEWAY in entry.gateways)
+        (not entry.gateways or gateway in [gateway_name(name, home) for name in entry.gateways])
         and (entry.port is None or entry.port == port)
         and (not entry.source_namespace or entry.source_namespace == node.namespace)
         and all(node.labels.get(key) == value for key, value in entry.source_labels.items())

@@ -32,18 +32,24 @@ def http_manager(world: World, node: Node, address: str, port: int, route_name: 
 
 
 def _leads_to_auto(world: World, node: Node, route_name: str) -> bool:
-    """Whether by these routes a request may come to a port that does not say what it speaks."""
-    auto = world.shared("auto ports", lambda: _auto_ports(world))
-    return bool(auto) and world.shared(
+    return bool(_auto_ports(world)) and world.shared(
         ("leads to auto", route_name, *viewpoint(world, node)),
-        lambda: not auto.isdisjoint(_destinations(hosts_by_route(world, node).get(route_name, ()))),
+        lambda: leads_to_auto(world, hosts_by_route(world, node).get(route_name, ())),
     )
+
+
+def leads_to_auto(world: World, hosts: Iterable[VirtualHost]) -> bool:
+    """Whether by these routes a request may come to a port that does not say what it speaks."""
+    auto = _auto_ports(world)
+    return bool(auto) and not auto.isdisjoint(_destinations(hosts))
 
 
 def _auto_ports(world: World) -> frozenset[tuple[str, int]]:
-    return frozenset(
-        (service.host, port.number) for service in world.services for port in service.ports if is_auto(port)
-    )
+    def find() -> frozenset[tuple[str, int]]:
+        every = ((service, port) for service in world.services for port in service.ports)
+        return frozenset((service.host, port.number) for service, port in every if is_auto(port))
+
+    return world.shared("auto ports", find)
 
 
 def _destinations(hosts: Iterable[VirtualHost]) -> set[tuple[str, int]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mesh.galley.api.annotations import read_options
 from mesh.galley.api.http_route import HttpMatch, HttpRoute
-from mesh.galley.api.virtual_service import VirtualService
+from mesh.galley.api.virtual_service import MESH_GATEWAY, VirtualService
 from mesh.model.node import Node
 from mesh.model.route import Action, Route
 from mesh.pilot.translate.action import action, service_forward
@@ -42,26 +42,33 @@ def hosts_without_service(world: World, client_namespace: str) -> tuple[str, ...
 
 
 def routes_to(
-    world: World, node: Node, target: Target, virtual_service: VirtualService | None
+    world: World,
+    node: Node,
+    target: Target,
+    virtual_service: VirtualService | None,
+    gateway: str = MESH_GATEWAY,
 ) -> tuple[Route, ...]:
-    """What the proxy does with requests to the target, a host and port.
+    """What the proxy does with requests to the target, a host and port, that come by ``gateway``.
 
     Without a governing VirtualService, or where none of its rules is about this caller, it is forwarded.
     """
     routes: tuple[Route, ...] = ()
     if virtual_service is not None:
-        routes = tuple(_rules(world, node, target, virtual_service))
+        routes = tuple(_rules(world, node, target, virtual_service, gateway))
     if routes or target.service is None:
         return routes
     return (service_forward(target, DEFAULT_ROUTE),)
 
 
-def _rules(world: World, node: Node, target: Target, virtual_service: VirtualService) -> Iterator[Route]:
+def _rules(
+    world: World, node: Node, target: Target, virtual_service: VirtualService, gateway: str
+) -> Iterator[Route]:
+    home = virtual_service.metadata.namespace
     for rule, written_in in expand(world, virtual_service):
         metadata = written_in.metadata
         act = action(world, target, metadata.namespace, rule, read_options(metadata.annotations))
         for entry in rule.match or (_ALWAYS,):
-            if act is not None and holds_for(entry, node, target.port):
+            if act is not None and holds_for(entry, node, target.port, gateway, home):
                 yield _route(target, virtual_service, rule, entry, act)
 
 

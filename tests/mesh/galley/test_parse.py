@@ -176,8 +176,10 @@ def test_any_valid_content_survives_being_written_and_read(
 
 
 def test_what_is_valid_istio_and_not_served_yet_is_taken_with_a_warning():
-    parsed = parse((DATA / "gateway.yaml").read_text(), "gateway.yaml")
+    text = (DATA / "gateway.yaml").read_text()
+    parsed = parse(text.replace("protocol: HTTP\n", "protocol: HTTP\n      targetPort: 80\n"), "gateway.yaml")
     warnings = [str(w) for candidate in parsed.candidates.values() for w in candidate.warnings]
     assert warnings == [
-        "gateway.yaml:1: Gateway default/bookinfo-gateway: not supported yet: Gateway",
+        "gateway.yaml:13: Gateway default/bookinfo-gateway spec.servers[0].port.targetPort: "
+        "not supported yet: spec.servers[0].port.targetPort",
     ]

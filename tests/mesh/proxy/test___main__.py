@@ -49,6 +49,16 @@ def test_flags_become_the_node() -> None:
     )
 
 
+def test_a_router_stands_beside_nobody() -> None:
+    who = ("--name", "ingress-0", "--service-account", "ingress", "--workload", "ingress")
+    where = ("--address", "10.9.0.1", "--control-plane", "istiod:15012")
+    flags = ("--type", "router", *who, *where, "--root-cert", "/r.pem", "--token-file", "/t")
+    node = node_of(parser().parse_args(flags))
+    assert (node.type, node.interception) == ("router", "NONE")
+    assert node.id == "router~10.9.0.1~ingress-0.default~default.svc.cluster.local"
+    assert Node.from_metadata(node.to_metadata()) == node
+
+
 def test_flags_become_the_bootstrap() -> None:
     bootstrap = bootstrap_of(parser().parse_args(FLAGS))
     assert (bootstrap.control_plane, bootstrap.run_dir) == ("127.64.0.1:15012", Path("/run/x"))
