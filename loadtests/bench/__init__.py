@@ -1,10 +1,17 @@
 """The side-by-side benchmark: our sidecar and the real Envoy, on one machine, in one run, alternating.
 
-__main__   the command: settings, rounds, verdict
-settings   what is compared: plaintext and the mTLS pair, from the same pilot translation
+__main__   the command: options, verdict
+plan       its parts, in their order
+settings   what is compared: request paths, from the same pilot translation, with their budgets
 sidecars   starts either engine on a setting's configuration, served over real xDS
+reverse_proxy
+           nginx and HAProxy, for comparison
 origin     the server behind: answers a fixed response as cheaply as it can
-load       the closed-loop client: requests, latencies
+round      one round of load, and the CPU taken meanwhile
+load       the closed loop: connections, requests, latencies
+clients    ... its connections, HTTP/1.1 and HTTP/2
+h2         ... as much HTTP/2 as it and the origin need
+idle       connections that do nothing
 measure    CPU seconds and resident memory of a process, read from the kernel
 table      figures to ratios, printed
 """

@@ -1,6 +1,6 @@
 """make bench: our sidecar against the real Envoy.
 
-    python -m loadtests.bench [--rounds 5] [--seconds 4] [--connections 32] [--body 200] [--json FILE]
+    python -m loadtests.bench [--quick] [--only plaintext,mtls] [--rounds 3] [--seconds 3] [--json FILE]
 
 Both meshes are up at the same time and take turns under load, so that whatever else the machine does hits
 both. Exit status 0 when every budget is kept, 1 when one is missed: the table says which.
@@ -13,68 +13,59 @@ import asyncio
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from labs.harness.runtime import RuntimeFailure
-from loadtests.bench.settings import SETTINGS, Setting
-from loadtests.bench.sidecars import Figures, Sidecars
-from loadtests.bench.table import Row, paced_rows, render, rows
+from loadtests.bench.idle import raise_descriptor_limit
+from loadtests.bench.plan import PARTS, Effort, Plan
+from loadtests.bench.sidecars import Sidecars
+from loadtests.bench.table import Row, render
 
-MEMORY_BUDGET = 0.75
-
-
-async def compare(
-    setting: Setting, ours: Sidecars, envoy: Sidecars, options: argparse.Namespace
-) -> list[Row]:
-    """Full speed, alternating; then both at half of what Envoy managed."""
-    engines = (ours, envoy)
-    for sidecars in engines:
-        await sidecars.use(setting)
-    full: dict[str, list[Figures]] = {"python": [], "envoy": []}
-    paced: dict[str, list[Figures]] = {"python": [], "envoy": []}
-    for number in range(options.rounds):
-        for sidecars in engines:
-            figures = await sidecars.measure(options.connections, options.seconds)
-            full[sidecars.engine].append(figures)
-            progress(f"{setting.name}, round {number + 1}, {sidecars.engine}: {figures.pair_cpu_us:.1f} us")
-    half = min(figures.load.rate for figures in full["envoy"]) / 2
-    for _ in range(options.rounds):
-        for sidecars in engines:
-            paced[sidecars.engine].append(await sidecars.measure(options.connections, options.seconds, half))
-    return rows(setting.name, setting.budget, full["python"], full["envoy"]) + paced_rows(
-        setting.name, paced["python"], paced["envoy"]
-    )
+IDLE_CONNECTIONS, QUICK_IDLE_CONNECTIONS = 10_000, 1_000
 
 
-def progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-async def bench(options: argparse.Namespace) -> list[Row]:
-    table: list[Row] = []
+async def bench(parts: Sequence[str], effort: Effort) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="mesh-bench-") as folder:
         async with (
-            Sidecars("python", Path(folder, "python"), options.body) as ours,
-            Sidecars("envoy", Path(folder, "envoy"), options.body) as envoy,
+            Sidecars("python", Path(folder, "python")) as ours,
+            Sidecars("envoy", Path(folder, "envoy")) as envoy,
         ):
-            for setting in SETTINGS:
-                table += await compare(setting, ours, envoy, options)
-            mebibytes = ours.resident_bytes() / 2**20, envoy.resident_bytes() / 2**20
-            table.append(Row("resident memory of a sidecar", "MB", *mebibytes, budget=MEMORY_BUDGET))
-    return table
+            return await Plan(ours, envoy, effort, Path(folder, "reverse-proxies")).run(parts)
+
+
+def parts_of(text: str) -> list[str]:
+    """``--only``. Raises ArgumentTypeError naming the part that is none."""
+    parts = text.split(",")
+    for part in parts:
+        if part not in PARTS:
+            raise argparse.ArgumentTypeError(f"no part {part!r}; there are {', '.join(PARTS)}")
+    return parts
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m loadtests.bench", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--only", type=parts_of, default=list(PARTS), help=f"some of the parts: {','.join(PARTS)}"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="one round of 1.5 s each, 1,000 idle connections"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each engine in each setting")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one turn")
+    parser.add_argument("--json", type=Path, help="write the rows there as well")
+    return parser
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m loadtests.bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each engine in each setting")
-    parser.add_argument("--seconds", type=float, default=4.0, help="length of one turn")
-    parser.add_argument("--connections", type=int, default=32, help="keep-alive connections of the client")
-    parser.add_argument("--body", type=int, default=200, help="bytes of each response's body")
-    parser.add_argument("--json", type=Path, help="write the rows there as well")
-    options = parser.parse_args()
+    options = arguments().parse_args()
+    effort = Effort(options.rounds, options.seconds, IDLE_CONNECTIONS)
+    if options.quick:
+        effort = Effort(1, 1.5, QUICK_IDLE_CONNECTIONS)
     try:
-        table = asyncio.run(bench(options))
+        raise_descriptor_limit(effort.idle_connections)
+        table = asyncio.run(bench(options.only, effort))
     except RuntimeFailure as failure:
         print(f"the benchmark could not be run: {failure}", file=sys.stderr)
         return 2

@@ -1,9 +1,8 @@
-"""The closed-loop client: a number of keep-alive connections, each sending its next request when answered.
+"""The closed-loop load: a number of connections, each sending its next request when one is answered.
 
-    python -m loadtests.bench.load ADDRESS PORT AUTHORITY CONNECTIONS SECONDS [REQUESTS_PER_SECOND]
+    python -m loadtests.bench.load '{"address": "127.0.0.1", "port": 15001, "authority": "echo:9080", ...}'
 
-With a rate it paces itself (each connection waits for its turn), which is how latency at half load is
-measured. Prints one JSON object: requests, errors, seconds, and latency percentiles in microseconds.
+takes the fields of ``Load``, prints those of ``LoadResult``.
 """
 
 from __future__ import annotations
@@ -12,12 +11,35 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import cast
+from typing import Literal
 
 import uvloop
 
+from loadtests.bench.clients import Client, Http1Client, Http2Client, http1_request, http2_fields
+from loadtests.bench.h2 import grpc_message
+
 WARM_UP_S = 0.5
+GRPC_MESSAGE_BYTES = 200
+
+Protocol = Literal["http1", "http2", "grpc"]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """``hosts`` > 1: the authority's ``{}`` runs through 0 ... hosts - 1. ``streams`` are for each connection
+    and HTTP/2. ``rate``, for HTTP/1.1: requests a second of all connections, 0 = as fast as answered."""
+
+    address: str
+    port: int
+    authority: str
+    protocol: Protocol = "http1"
+    connections: int = 32
+    streams: int = 1
+    hosts: int = 1
+    seconds: float = 3.0
+    rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,107 +57,41 @@ class LoadResult:
         return self.requests / self.seconds
 
 
-def request(authority: str) -> bytes:
-    """A browser-like request head, some 350 bytes: what a sidecar parses in real life."""
-    return (
-        "GET /api/v1/products/0/reviews HTTP/1.1\r\n"
-        f"host: {authority}\r\n"
-        "user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0\r\n"
-        "accept: application/json\r\naccept-language: en-US,en;q=0.9\r\naccept-encoding: gzip, deflate\r\n"
-        "end-user: jason\r\ncookie: session=eyJ1c2VyIjoiamFzb24ifQ.ZVdQ4A.c2lnbmF0dXJl\r\n\r\n"
-    ).encode()
+def clients(load: Load, answered: Callable[[float], None]) -> Callable[[int], Client]:
+    """What makes the connection of a number."""
+    if load.protocol == "http1":
+        requests = [http1_request(load.authority.format(host)) for host in range(load.hosts)]
+        interval_s = load.connections / load.rate if load.rate else 0.0
+        return lambda number: Http1Client(
+            answered, requests, number * len(requests) // load.connections, interval_s
+        )
+    grpc = load.protocol == "grpc"
+    fields = http2_fields(load.authority, grpc)
+    body = grpc_message(GRPC_MESSAGE_BYTES) if grpc else b""
+    return lambda _: Http2Client(answered, fields, body, load.streams)
 
 
-class Client(asyncio.Protocol):
-    """One connection. Counts the body by content-length; anything but 200 is an error."""
-
-    def __init__(self, message: bytes, latencies: list[float], interval_s: float) -> None:
-        self._message = message
-        self._latencies = latencies
-        self._interval_s = interval_s
-        self._expected = 0  # bytes of the response still to come
-        self._head = b""
-        self.errors = 0
-        self._stopped = False
-        self.closed = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._due = time.perf_counter()
-        self._send()
-
-    def _send(self) -> None:
-        self._sent = time.perf_counter()
-        self._transport.write(self._message)
-
-    def data_received(self, data: bytes) -> None:
-        if self._expected:
-            self._expected -= len(data)
-        else:
-            self._head += data
-            end = self._head.find(b"\r\n\r\n")
-            if end < 0:
-                return
-            self._expected = _content_length(self._head[:end]) - (len(self._head) - end - 4)
-            if not self._head.startswith(b"HTTP/1.1 200"):
-                self.errors += 1
-            self._head = b""
-        if self._expected <= 0:
-            self._expected = 0
-            self._answered()
-
-    def _answered(self) -> None:
-        now = time.perf_counter()
-        self._latencies.append(now - self._sent)
-        if self._stopped:
-            self._transport.close()
-            return
-        self._due = max(self._due + self._interval_s, now - 0.05)
-        if self._due > now:
-            asyncio.get_running_loop().call_later(self._due - now, self._send)
-        else:
-            self._send()
-
-    def stop(self) -> None:
-        self._stopped = True
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self._stopped:
-            self.errors += 1
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-
-def _content_length(head: bytes) -> int:
-    lower = head.lower()
-    start = lower.index(b"content-length:") + len(b"content-length:")
-    return int(lower[start:].split(b"\r\n", 1)[0])
-
-
-async def run(
-    address: str, port: int, authority: str, connections: int, seconds: float, rate: float
-) -> LoadResult:
+async def run(load: Load) -> LoadResult:
     """Warm up, measure for ``seconds``, stop after the requests in flight are answered."""
     latencies: list[float] = []
-    interval_s = connections / rate if rate else 0.0
     loop = asyncio.get_running_loop()
-    clients = []
-    for _ in range(connections):
-        _, client = await loop.create_connection(
-            lambda: Client(request(authority), latencies, interval_s), address, port
-        )
-        clients.append(client)
+    make = clients(load, latencies.append)
+    made = []
+    for number in range(load.connections):
+        client = make(number)
+        await loop.create_connection(lambda client=client: client, load.address, load.port)  # type: ignore[misc]
+        made.append(client)
     await asyncio.sleep(WARM_UP_S)
     latencies.clear()
     started = time.perf_counter()
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(load.seconds)
     measured, elapsed = sorted(latencies), time.perf_counter() - started
-    for client in clients:
+    for client in made:
         client.stop()
-    await asyncio.wait([client.closed for client in clients], timeout=2)
+    await asyncio.wait([client.closed for client in made], timeout=2)
     return LoadResult(
         requests=len(measured),
-        errors=sum(client.errors for client in clients),
+        errors=sum(client.errors for client in made),
         seconds=elapsed,
         p50_us=percentile(measured, 0.50),
         p99_us=percentile(measured, 0.99),
@@ -148,8 +104,4 @@ def percentile(ordered: list[float], share: float) -> float:
 
 
 if __name__ == "__main__":
-    where, at, host, count, duration, *pace = sys.argv[1:]
-    result = uvloop.run(
-        run(where, int(at), host, int(count), float(duration), float(pace[0]) if pace else 0.0)
-    )
-    print(json.dumps(asdict(result)))
+    print(json.dumps(asdict(uvloop.run(run(Load(**json.loads(sys.argv[1])))))))

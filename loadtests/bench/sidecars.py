@@ -5,12 +5,6 @@ The sidecars are pinned to one core; the load, the origin and the control plane 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import os
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -18,48 +12,36 @@ import psutil
 from labs.harness.mesh_api import MeshApi
 from labs.harness.process_runtime import ProcessRuntime
 from labs.harness.runtime import RuntimeFailure, RuntimeOptions
-from loadtests.bench.load import LoadResult
-from loadtests.bench.measure import Sample, resident_bytes
-from loadtests.bench.settings import AUTHORITY, CLIENT, SERVER, Setting, topology
+from loadtests.bench.load import Load
+from loadtests.bench.measure import resident_bytes
+from loadtests.bench.round import LOAD_CORE, MEASURED_CORE, Figures, measure, pin
+from loadtests.bench.settings import CLIENT, PORTS, SERVER, Setting, topology
 from mesh.model.names import OUTBOUND_PORT
 from mesh.model.node import Engine
 
-SIDECAR_CORE, LOAD_CORE = 0, 1
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """One round: CPU microseconds per request of each sidecar, and what the client saw."""
-
-    client_cpu_us: float
-    server_cpu_us: float
-    utilisation: float  # of the sidecars' core, 0..1
-    load: LoadResult
-
-    @property
-    def pair_cpu_us(self) -> float:
-        return self.client_cpu_us + self.server_cpu_us
+APPLY_WAIT_S = 120.0  # a thousand virtual hosts
 
 
 class Sidecars:
     """``async with Sidecars(engine, folder) as pair``: up at the start, nothing left at the end."""
 
-    def __init__(self, engine: Engine, folder: Path, body_bytes: int) -> None:
+    def __init__(self, engine: Engine, folder: Path) -> None:
         self.engine = engine
         self._runtime = ProcessRuntime(RuntimeOptions(folder=folder, dataplane=engine))
-        self._body_bytes = body_bytes
 
     async def __aenter__(self) -> Sidecars:
         try:
-            await self._runtime.up(topology(self._body_bytes))
+            await self._runtime.up(topology())
             self._pids = [await self._proxy_pid(CLIENT), await self._proxy_pid(SERVER)]
+            self._tcp_address = await self._variable(CLIENT, "ECHO_SERVICE_HOST")
+            self.origin_address = await self._variable(SERVER, "BIND_ADDRESS")
         except BaseException:
             await self._runtime.down()
             raise
         for pid in self._pids:
-            _pin(pid, SIDECAR_CORE)
-        _pin(int((await self._runtime.identity(SERVER, "app")).id), LOAD_CORE)
-        _pin(int((await self._runtime.identity("control-plane", "control-plane")).id), LOAD_CORE)
+            pin(pid, MEASURED_CORE)
+        pin(int((await self._runtime.identity(SERVER, "app")).id), LOAD_CORE)
+        pin(int((await self._runtime.identity("control-plane", "control-plane")).id), LOAD_CORE)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -67,37 +49,45 @@ class Sidecars:
 
     async def use(self, setting: Setting) -> None:
         """Apply the setting and wait until both sidecars have ACKed it."""
-        await MeshApi(self._runtime.control_plane).apply(setting.yaml, f"{setting.name}.yaml")
+        api = MeshApi(self._runtime.control_plane)
+        await api.apply(setting.yaml, f"{setting.key}.yaml", APPLY_WAIT_S)
 
-    async def measure(self, connections: int, seconds: float, rate: float = 0.0) -> Figures:
-        """Load the pair at ``rate`` requests a second, 0 = as fast as it answers; sample CPU meanwhile."""
-        load = asyncio.create_task(self._load(connections, seconds, rate))
-        await asyncio.sleep(seconds * 0.25 + 1.0)  # past start-up and warm-up; both ends stay inside the load
-        before = [Sample.take(pid) for pid in self._pids]
-        await asyncio.sleep(seconds * 0.5)
-        after = [Sample.take(pid) for pid in self._pids]
-        result = await load
-        if result.errors or not result.requests:
-            raise RuntimeFailure(f"{self.engine}: {result.errors} errors in {result.requests} requests")
-        shares = [(b.cpu_s - a.cpu_s) / (b.at_s - a.at_s) for a, b in zip(before, after, strict=True)]
-        client, server = (share / result.rate * 1e6 for share in shares)
-        return Figures(client, server, sum(shares), result)
+    async def measure(self, setting: Setting, seconds: float, rate: float = 0.0) -> Figures:
+        """Load the pair at ``rate`` requests a second, 0 = as fast as it answers; sample CPU meanwhile.
+
+        The figures are the client sidecar's, then the server sidecar's.
+        """
+        load = Load(
+            *self.entrance(setting),
+            setting.authority,
+            setting.protocol,
+            setting.connections,
+            setting.streams,
+            setting.virtual_hosts,
+            seconds,
+            rate,
+        )
+        return await measure(f"{self.engine}, {setting.name}", self._pids, load)
+
+    def entrance(self, setting: Setting) -> tuple[str, int]:
+        """Where the setting's requests enter: the HTTP proxy, or the address of the service that is bytes."""
+        if PORTS[setting.port][0] == "tcp":
+            return self._tcp_address, setting.port
+        return self._runtime.address(CLIENT), OUTBOUND_PORT
 
     def resident_bytes(self) -> float:
         """Of one sidecar, the mean of the two."""
         return sum(resident_bytes(pid) for pid in self._pids) / len(self._pids)
 
-    async def _load(self, connections: int, seconds: float, rate: float) -> LoadResult:
-        address = self._runtime.address(CLIENT)
-        words = [address, str(OUTBOUND_PORT), AUTHORITY, str(connections), str(seconds), str(rate)]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "loadtests.bench.load", *words, stdout=asyncio.subprocess.PIPE
-        )
-        _pin(process.pid, LOAD_CORE)
-        out, _ = await process.communicate()
-        if process.returncode:
-            raise RuntimeFailure(f"the load ended with status {process.returncode}")
-        return LoadResult(**json.loads(out))
+    def client_resident_bytes(self) -> int:
+        return resident_bytes(self._pids[0])
+
+    async def _variable(self, pod: str, name: str) -> str:
+        """What the pod's app finds in its environment."""
+        process = await self._runtime.exec(pod, ("printenv", name))
+        async for line in process.lines():
+            return line
+        raise RuntimeFailure(f"{pod}: no {name} in its environment")
 
     async def _proxy_pid(self, pod: str) -> int:
         """The process that forwards: the sidecar itself, or the Envoy its agent started."""
@@ -108,11 +98,3 @@ class Sidecars:
             if "envoy" in child.name():
                 return child.pid
         raise RuntimeFailure(f"{pod}: its agent runs no Envoy")
-
-
-def _pin(pid: int, core: int) -> None:
-    """All threads of the process; on a machine of one core there is nothing to pin."""
-    cores = sorted(os.sched_getaffinity(0))
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(int(task.name), {cores[core % len(cores)]})

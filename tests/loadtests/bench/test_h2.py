@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from jh2.hpack import Decoder  # type: ignore[import-untyped]
+
+from loadtests.bench.h2 import (
+    ACK,
+    DATA,
+    END_STREAM,
+    HEADERS,
+    PING,
+    SETTINGS,
+    WINDOW_UPDATE,
+    Blocks,
+    Frames,
+    frame,
+    grpc_message,
+)
+
+
+def test_frames_come_whole_however_the_bytes_arrive() -> None:
+    wire = frame(HEADERS, 0, 1, b"block") + frame(DATA, END_STREAM, 1, b"x" * 300)
+    for size in (1, 7, 9, len(wire)):
+        frames = Frames()
+        found = [each for at in range(0, len(wire), size) for each in frames.feed(wire[at : at + size])]
+        assert found == [(HEADERS, 0, 1, b"block"), (DATA, END_STREAM, 1, b"x" * 300)]
+
+
+def test_settings_and_pings_are_answered_once() -> None:
+    frames = Frames()
+    wire = frame(SETTINGS, 0, 0) + frame(SETTINGS, ACK, 0) + frame(PING, 0, 0, b"12345678")
+    assert list(frames.feed(wire)) == []
+    assert frames.answers == frame(SETTINGS, ACK, 0) + frame(PING, ACK, 0, b"12345678")
+
+
+def test_window_is_given_back_by_the_mebibyte() -> None:
+    frames = Frames()
+    for _ in range(64):
+        assert not frames.answers
+        list(frames.feed(frame(DATA, 0, 1, b"x" * (1 << 14))))
+    assert frames.answers == frame(WINDOW_UPDATE, 0, 0, (1 << 20).to_bytes(4, "big"))
+
+
+def test_later_blocks_refer_to_the_first() -> None:
+    blocks = Blocks([(b":status", b"200"), (b"content-type", b"application/grpc")])
+    decoder = Decoder()
+    first, second = blocks.next(), blocks.next()
+    assert len(second) < len(first)
+    assert decoder.decode(first) == decoder.decode(second) == decoder.decode(blocks.next())
+
+
+def test_a_grpc_message_says_its_length() -> None:
+    assert grpc_message(3) == b"\0\0\0\0\3xxx"
