@@ -8,6 +8,7 @@
     ratings      the stars
     echo         answers what it was asked, and delays or fails on request (Istio's echo knobs)
     tcp_echo     answers lines over TCP, and speaks first on request (Istio's tcp-echo)
+    vault        ends TLS itself
 
 Names, ports, paths and JSON shapes are those of Istio's bookinfo sample.
 Each runs as ``python -m labs.apps.<name>``.

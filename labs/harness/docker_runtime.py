@@ -209,8 +209,12 @@ class DockerRuntime:
     async def _start_pod(self, each: DockerPod, turns: asyncio.Semaphore) -> None:
         """The sidecar first; the app is held until the sidecar is ready to carry its calls."""
         async with turns:
-            each.sidecar = await self._call(self._start_sidecar, each)
-            await self._answers(each.sidecar, f"http://{each.address}:{HEALTH_PORT}/healthz/ready")
+            await self._call(self._open, each)
+            if each.workload.type != "outside":
+                each.sidecar = await self._call(self._start_sidecar, each)
+                await self._answers(each.sidecar, f"http://{each.address}:{HEALTH_PORT}/healthz/ready")
+            if each.workload.type == "router":
+                return
             each.app = await self._call(self._start_app, each)
             for port in each.workload.ports:
                 there = f"127.0.0.1:{port.target_port}"
@@ -218,11 +222,14 @@ class DockerRuntime:
                     each, f"http://{there}/health" if port.protocol in HTTP else f"tcp://{there}"
                 )
 
-    def _start_sidecar(self, each: DockerPod) -> Container:
+    def _open(self, each: DockerPod) -> None:
         workload = each.workload
         names = (workload.service, workload.name) if workload.service else (workload.name,)
         each.open(self._made_by, self._image, names)
-        service = pod.sidecar(
+
+    def _start_sidecar(self, each: DockerPod) -> Container:
+        workload = each.workload
+        service = pod.proxy(
             self._image,
             workload,
             dataplane=self._options.dataplane,
@@ -343,10 +350,10 @@ class DockerRuntime:
 
         Raises RuntimeFailure when it ends or the time is up.
         """
-        sidecar, app = self._running(each.sidecar, "sidecar"), self._running(each.app, "app")
+        app = self._running(each.app, "app")
 
         def attempt() -> bool | None:
-            status, _ = run_inside(sidecar, [*PROBE, url, "1"], pod.PROXY_USER)
+            status, _ = run_inside(each.sidecar or app, [*PROBE, url, "1"], pod.PROXY_USER)
             if status != 0:
                 check(app)
             return True if status == 0 else None

@@ -70,7 +70,9 @@ class ProcessRuntime:
         self._temp = Path(tempfile.mkdtemp(prefix="mesh-lab-"))  # short: a Unix socket's path has 107 bytes
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0))
         for number, workload in enumerate(topology.workloads, start=1):
-            pod = Pod(workload, self._slot.app(number), self._slot.sidecar(number))
+            address = self._slot.sidecar(number)
+            app_address = self._slot.app(number) if workload.type == "sidecar" else address
+            pod = Pod(workload, app_address, address)
             hosts = topology.byte_services()
             pod.outbound = {host: self._slot.outbound(number, place) for place, host in enumerate(hosts)}
             self._pods[workload.name] = pod
@@ -133,6 +135,12 @@ class ProcessRuntime:
 
     async def _start_pod(self, pod: Pod) -> None:
         """The sidecar first; the app is held until the sidecar is ready to carry its calls."""
+        if pod.workload.type != "outside":
+            await self._start_sidecar(pod)
+        if pod.workload.type != "router":
+            await self._start_app(pod)
+
+    async def _start_sidecar(self, pod: Pod) -> None:
         workload = pod.workload
         run_dir = self._temporary / workload.name
         run_dir.mkdir()
@@ -146,6 +154,9 @@ class ProcessRuntime:
             {},
         )
         await self._answers(pod.sidecar, f"http://{pod.address}:{HEALTH_PORT}/healthz/ready")
+
+    async def _start_app(self, pod: Pod) -> None:
+        workload = pod.workload
         pod.app = await Child.start(
             workload.name,
             workload.command,
@@ -163,6 +174,7 @@ class ProcessRuntime:
         argv = [*options.sidecar_entry.get(workload.name, MESHCTL), "proxy", "--name", workload.pod]
         argv += ["--namespace", workload.namespace, "--service-account", workload.service_account]
         argv += ["--workload", workload.name, "--dataplane", options.dataplane, "--interception", "NONE"]
+        argv += ["--type", workload.type]
         argv += ["--labels", ",".join(f"{key}={value}" for key, value in workload.labels.items())]
         argv += ["--address", pod.address, "--admin-address", pod.address, "--app-address", pod.app_address]
         argv += ["--control-plane", f"{self._acquired.control_plane}:{XDS_TLS_PORT}"]
@@ -183,6 +195,8 @@ class ProcessRuntime:
         for host, ports in self._topology.byte_services().items():
             found |= service_environment(host, ports, pod.outbound[host])
         mesh = {"BIND_ADDRESS": pod.app_address, "HOSTNAME": pod.workload.pod}
+        if pod.workload.type == "outside":
+            return {**pod.workload.environment, **mesh}
         return {**found, **pod.workload.environment, **mesh, "HTTP_PROXY": proxy, "http_proxy": proxy}
 
     async def exec(self, pod: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Child:

@@ -1,8 +1,8 @@
 """A lab's workloads, read from a plain compose file: the single source of topology.
 
 The mesh facts stand in labels (``compose/bookinfo.yaml`` explains each): ``mesh.service``,
-``mesh.service-account``, ``mesh.port``, ``mesh.namespace``; every other label is a workload label.
-Pure: text in, frozen dataclasses out.
+``mesh.service-account``, ``mesh.port``, ``mesh.namespace``, ``mesh.type``; every other label is a workload
+label. Pure: text in, frozen dataclasses out.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -22,8 +22,12 @@ SERVICE_LABEL = "mesh.service"
 ACCOUNT_LABEL = "mesh.service-account"
 PORT_LABEL = "mesh.port"
 NAMESPACE_LABEL = "mesh.namespace"
+TYPE_LABEL = "mesh.type"
 MESH_LABELS = "mesh."
 FOREIGN_LABELS = ("com.docker.",)  # what engines and compose add to a running container's labels
+
+# with a sidecar; a gateway alone; an application with no part in the mesh
+WorkloadType = Literal["sidecar", "router", "outside"]
 
 _DEFAULTED = re.compile(r"\$\{[A-Za-z_]\w*:?-([^}]*)\}")
 
@@ -45,6 +49,7 @@ class Workload:
     labels: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
+    type: WorkloadType = "sidecar"
 
     @property
     def pod(self) -> str:
@@ -101,11 +106,20 @@ def workload_from_labels(name: str, labels: Mapping[str, str], **facts: Any) -> 
         service_account=labels.get(ACCOUNT_LABEL, "default"),
         namespace=labels.get(NAMESPACE_LABEL, "default"),
         ports=parse_ports(name, labels.get(PORT_LABEL, "")),
+        type=_type(name, labels.get(TYPE_LABEL, "sidecar")),
         labels={
             key: value for key, value in labels.items() if not key.startswith((MESH_LABELS, *FOREIGN_LABELS))
         },
         **facts,
     )
+
+
+def _type(name: str, word: str) -> WorkloadType:
+    for known in get_args(WorkloadType):
+        if word == known:
+            return known  # type: ignore[no-any-return]
+    expected = ", ".join(get_args(WorkloadType))
+    raise TopologyError(f"services.{name}.labels.{TYPE_LABEL}: expected one of {expected}, got {word!r}")
 
 
 def parse_ports(name: str, text: str) -> tuple[ServicePort, ...]:
@@ -145,11 +159,14 @@ def _port(name: str, text: str) -> ServicePort:
 
 def _workload(name: str, raw: Mapping[str, Any]) -> Workload:
     command = raw.get("command")
+    labels = _mapping(name, "labels", raw.get("labels"))
+    if command is None and labels.get(TYPE_LABEL) == "router":
+        command = []  # the proxy is all there is
     if not isinstance(command, list):
         raise TopologyError(f"services.{name}.command: expected a list of words, got {command!r}")
     return workload_from_labels(
         name,
-        _mapping(name, "labels", raw.get("labels")),
+        labels,
         command=tuple(str(word) for word in command),
         environment=_mapping(name, "environment", raw.get("environment")),
         image=interpolate(str(raw.get("image", ""))),

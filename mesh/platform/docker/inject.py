@@ -2,7 +2,8 @@
 
 A service ``reviews-v1`` becomes three: ``reviews-v1-pod`` (pause container; takes over networks, ports,
 hostname and names), ``reviews-v1-sidecar``, and ``reviews-v1`` itself, moved into the pod's network namespace
-and held until its sidecar is ready. A control plane and the one-shot that hands out tokens are added.
+and held until its sidecar is ready. A gateway (``mesh.type: router``) has no third. A control plane and the
+one-shot that hands out tokens are added.
 Everything else stays as it was. Understood by docker-compose 1.29 and by compose v2.
 """
 
@@ -13,7 +14,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from labs.harness.topology import TopologyError, Workload, interpolate, workload_from_labels
+from labs.harness.topology import TYPE_LABEL, TopologyError, Workload, interpolate, workload_from_labels
 from mesh.model.names import CONTROL_PLANE_HTTP_PORT
 from mesh.platform.docker import pod
 from mesh.platform.docker.interception import PROXY_UID, from_annotations
@@ -90,6 +91,8 @@ def _reason_against(name: str, raw: Any) -> str:
         raise InjectError(f"services.{name}: this file has its sidecars already")
     if labels.get(INJECT_LABEL) == "false":
         return f"label {INJECT_LABEL}"
+    if labels.get(TYPE_LABEL) == "outside":
+        return f"label {TYPE_LABEL}: outside"
     if "network_mode" in raw:
         return f"network_mode: {raw['network_mode']}"
     if "extends" in raw:
@@ -148,17 +151,20 @@ def _pod(workload: Workload, raw: Document, injected: list[str], options: Option
     owner = _redirected(owner, injected)
     _move_sysctls(raw, owner)
     namespace = {"network_mode": f"service:{name}-pod"}
-    guard = pod.sidecar(
+    is_router = workload.type == "router"
+    guard = pod.proxy(
         options.image,
         workload,
         dataplane=options.dataplane,
         concurrency=options.concurrency,
-        interception=interception,
+        **({} if is_router else {"interception": interception}),
     )
     guard |= shared | namespace
     guard["volumes"] = [f"{_volume(_account(workload))}:{pod.IDENTITY_DIR}:ro"]
     guard["healthcheck"] = pod.sidecar_ready()
     guard["depends_on"] = {IDENTITIES: {"condition": "service_completed_successfully"}}
+    if is_router:
+        return {f"{name}-pod": owner, f"{name}-sidecar": guard}
     raw["depends_on"] = _dependencies(raw.get("depends_on")) | {
         f"{name}-sidecar": {"condition": "service_healthy"}
     }

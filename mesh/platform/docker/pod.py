@@ -53,6 +53,47 @@ def pause(image: str, workload: Workload) -> Service:
     }
 
 
+def proxy(image: str, workload: Workload, **options: Any) -> Service:
+    """The workload's proxy: a router for one of that type, else a sidecar."""
+    return (router if workload.type == "router" else sidecar)(image, workload, **options)
+
+
+def router(
+    image: str,
+    workload: Workload,
+    *,
+    dataplane: str = "python",
+    concurrency: int = 1,
+    control_plane: str = CONTROL_PLANE_ADDRESS,
+    entry: Sequence[str] = MESHCTL,
+    drain_duration_s: float = 5.0,
+) -> Service:
+    """A gateway: it takes over nothing, so it is never root. The caller adds the network and the identity."""
+    start = [
+        "python",
+        "-m",
+        "mesh.platform.docker.sidecar",
+        "--control-plane",
+        control_plane,
+        "--stand-alone",
+    ]
+    return {
+        "image": image,
+        "command": [
+            *start,
+            "--",
+            *entry,
+            *proxy_arguments(workload, dataplane, concurrency, drain_duration_s),
+        ],
+        "init": True,
+        "user": PROXY_USER,
+        "cap_drop": ["ALL"],
+        "security_opt": list(NO_NEW_PRIVILEGES),
+        "tmpfs": [f"{RUN_DIR}:mode=0700,uid={PROXY_UID},gid={PROXY_GID}"],
+        "labels": marks("sidecar", workload.name),
+    }
+
+
 def sidecar(
     image: str,
     workload: Workload,
@@ -93,6 +134,7 @@ def proxy_arguments(
     words = ["proxy", "--name", workload.pod, "--namespace", workload.namespace]
     words += ["--service-account", workload.service_account, "--workload", workload.name]
     words += ["--labels", ",".join(f"{key}={value}" for key, value in workload.labels.items())]
+    words += ["--type", "router"] if workload.type == "router" else []
     words += ["--dataplane", dataplane, "--interception", "REDIRECT", "--run-dir", RUN_DIR]
     words += ["--root-cert", f"{IDENTITY_DIR}/root-cert.pem", "--token-file", f"{IDENTITY_DIR}/token"]
     words += ["--drain-duration", f"{drain_duration_s:g}", "--concurrency", str(concurrency)]

@@ -4,6 +4,7 @@
 
 It needs NET_ADMIN (the rules), SETUID and SETGID (to drop them all). COMMAND is executed in its place, with
 ``--control-plane`` and this pod's ``--address`` added; from then on the process can gain no privilege again.
+With ``--stand-alone`` (a gateway) nothing is taken over, and it need not be root.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ def _run(argv: Sequence[str], text: str = "") -> None:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="sidecar", description=(__doc__ or "").partition("\n")[0])
     made.add_argument("--control-plane", required=True, metavar="HOST:PORT")
+    made.add_argument("--stand-alone", action="store_true", help="a gateway: take over nothing")
     standard = Interception()
     for field in Interception.__slots__:
         made.add_argument(
@@ -113,9 +115,11 @@ def main(words: Sequence[str]) -> int:
     """Does not return when all goes well. Exit status 1: the pod cannot be taken over."""
     flags = vars(parser().parse_args(words))
     control_plane, command = flags.pop("control_plane"), flags.pop("command")
+    stand_alone = flags.pop("stand_alone")
     try:
         address = own_address(control_plane)
-        enter_pod(Interception(**flags))
+        if not stand_alone:
+            enter_pod(Interception(**flags))
     except (EntryError, OSError) as error:
         print(f"sidecar: {error}", file=sys.stderr)
         return 1

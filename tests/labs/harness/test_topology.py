@@ -112,8 +112,15 @@ def test_lists_and_defaults_are_read_as_compose_reads_them() -> None:
         ("services: []", "mapping `services`"),
         (one(command="sh -c x"), r"services\.a\.command: expected a list"),
         (one(command="[x]", labels="7"), r"services\.a\.labels: expected a mapping"),
+        (one(command="[x]", labels="{mesh.type: gateway}"), r"labels\.mesh\.type: expected one of sidecar, "),
     ],
 )
 def test_what_is_no_topology_is_said_by_name(text: str, message: str) -> None:
     with pytest.raises(TopologyError, match=message):
         read_topology(text)
+
+
+def test_a_router_has_no_application_and_so_no_command() -> None:
+    text = "services: {a: {labels: {mesh.type: router}}, b: {command: [x], labels: {mesh.type: outside}}}"
+    a, b = read_topology(text).workloads
+    assert (a.type, a.command, b.type) == ("router", (), "outside")

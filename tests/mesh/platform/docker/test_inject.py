@@ -14,6 +14,7 @@ from mesh.platform.docker.compose_file import read, write
 from mesh.platform.docker.inject import Injected, InjectError, Options, inject
 
 GOLDEN = Path(__file__).parent / "golden"
+GATEWAY = Path(__file__).parents[4] / "compose" / "gateway.yaml"
 COMPOSE = (["docker-compose"], ["docker", "compose"])
 HTTP = {"mesh.service": "a", "mesh.port": "http:80"}
 
@@ -150,3 +151,14 @@ def test_a_file_without_services_is_refused(document: dict[str, Any]) -> None:
 def test_an_injected_file_is_not_injected_again() -> None:
     with pytest.raises(InjectError, match="sidecars already"):
         inject(result({}).document, Options("mesh:1"))
+
+
+def test_a_gateway_is_its_proxy_alone_and_what_is_outside_is_left_alone() -> None:
+    document = read(GATEWAY.read_text(), GATEWAY.parent)
+    document["services"]["ingress"]["ports"] = ["8443:8443"]
+    made = inject(document, Options("i"))
+    services = made.document["services"]
+    assert services["ingress-pod"]["ports"] == ["8443:8443"]
+    assert services["ingress-sidecar"]["user"] == "1337:1337"
+    assert "ingress" not in services
+    assert made.left_alone == {"api.example": "label mesh.type: outside"}

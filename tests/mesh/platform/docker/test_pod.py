@@ -19,16 +19,19 @@ REVIEWS = Workload(
     labels={"app": "reviews", "version": "v1"},
 )
 
+INGRESS = Workload("ingress", (), namespace="istio-system", type="router", labels={"istio": "ingress"})
+
 
 @pytest.mark.parametrize(
     "service",
     [
         pod.pause("i", REVIEWS),
         pod.sidecar("i", REVIEWS),
+        pod.router("i", INGRESS),
         pod.control_plane("i"),
         pod.identities("i", {"default/a": "/identity/default/a"}),
     ],
-    ids=["pause", "sidecar", "control-plane", "identities"],
+    ids=["pause", "sidecar", "router", "control-plane", "identities"],
 )
 def test_no_container_is_privileged_or_keeps_what_it_need_not(service: pod.Service) -> None:
     assert "privileged" not in service
@@ -64,3 +67,14 @@ def test_another_entry_stands_in_meshctls_place() -> None:
     command = pod.sidecar("i", REVIEWS, entry=("python", "-m", "broken"))["command"]
     at = command.index("--")
     assert command[at + 1 : at + 5] == ["python", "-m", "broken", "proxy"]
+
+
+def test_a_router_takes_over_nothing_and_is_never_root() -> None:
+    made = pod.proxy("i", INGRESS)
+    assert made["user"] == "1337:1337"
+    assert "cap_add" not in made
+    command = made["command"]
+    assert "--stand-alone" in command[: command.index("--")]
+    added = ["--control-plane", "istiod:15012", "--address", "10.0.0.7"]
+    node = node_of(proxy_parser().parse_args([*command[command.index("proxy") + 1 :], *added]))
+    assert (node.type, node.interception, node.namespace) == ("router", "NONE", "istio-system")
