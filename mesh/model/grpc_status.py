@@ -16,6 +16,7 @@ GRPC_STATUS = {
 
 # what an HTTP status means to a gRPC client that finds no gRPC status; any other is UNKNOWN
 # (the gRPC core documentation, "HTTP to gRPC Status Code Mapping")
+UNKNOWN = GRPC_STATUS["UNKNOWN"]
 STATUS_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 
 
@@ -24,3 +25,15 @@ def grpc_status(text: str) -> int | None:
     if text.isascii() and text.isdigit() and len(text) <= 2 and int(text) < len(GRPC_STATUS):
         return int(text)
     return GRPC_STATUS.get(text)
+
+
+def is_grpc_type(content_type: str) -> bool:
+    return content_type == "application/grpc" or content_type.startswith("application/grpc+")
+
+
+def status_of_call(said: str, http_status: int) -> str:
+    """A call's status for logs and metrics: the one that was said, else what HTTP's means; "": no answer."""
+    said = said.strip()
+    if said.isascii() and said.isdigit():
+        return said
+    return str(STATUS_OF_HTTP.get(http_status, UNKNOWN)) if http_status else ""

@@ -12,6 +12,7 @@ from mesh.http.h2.stream import Stream
 from mesh.http.message import Framing, Message, Request, Response, Trailers
 from mesh.http.status import NO_BODY
 from mesh.proxy.exchange import Exchange
+from mesh.proxy.grpc import is_grpc
 from mesh.proxy.grpc_messages import GrpcBody
 from mesh.proxy.heads import complete_response
 from mesh.proxy.reply import reply_to_bad_request
@@ -113,6 +114,8 @@ class DownstreamStream(Stream):
             response.fields.pop(b"content-length", None)  # only a head: gRPC has no other length
         elif response is exchange.replied and not response.chunks and exchange.request.method != b"HEAD":
             response.fields.pop(b"content-length", None)  # of 0: the end of the stream says it
+        if isinstance(exchange.body, GrpcBody):
+            exchange.body.is_answered = status == 200 and is_grpc(response.fields.get(b"content-type"))
         block = response_block(status, response.fields, response.repeats)
         exchange.header_bytes_sent = len(block)
         is_whole = response.complete and not response.chunks and not response.trailers
@@ -124,7 +127,7 @@ class DownstreamStream(Stream):
         """More of the body, or its end."""
         data = response.take_body()
         exchange.bytes_sent += len(data)
-        if isinstance(exchange.body, GrpcBody):
+        if isinstance(exchange.body, GrpcBody) and exchange.body.is_answered:
             exchange.body.responses.receive(data)
         trailers = response.trailers if response.complete else ()
         end = response.complete and not trailers

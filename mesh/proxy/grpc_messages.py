@@ -42,14 +42,18 @@ class MessageCount:
 
 
 class GrpcBody(RequestBody):
-    """The body of a call: what goes through it is counted; so is its answer's, by whoever sends that on."""
+    """The body of a call: what goes through it is counted; so is its answer's, by whoever sends that on.
 
-    __slots__ = ("requests", "responses")
+    ``is_answered`` False: the answer is none of gRPC, and has no messages.
+    """
+
+    __slots__ = ("is_answered", "requests", "responses")
 
     def __init__(self, request: Request, keep: bool) -> None:
         super().__init__(request, keep)
         self.requests = MessageCount()
         self.responses = MessageCount()
+        self.is_answered = True
 
     def take(self) -> bytes:
         data = super().take()

@@ -27,7 +27,7 @@ _FLAGS = {
     Kind.PROTOCOL_ERROR: "UPE",
     Kind.TIMEOUT: "UT",
     Kind.PER_TRY_TIMEOUT: "UT",
-    Kind.MAX_DURATION: "DT",
+    Kind.MAX_DURATION: "-",
 }
 _STATUS = {
     Kind.NO_ROUTE: 404,

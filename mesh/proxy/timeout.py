@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mesh.http.message import Framing
 from mesh.model.route import Forward
 from mesh.proxy.failure import MAX_DURATION, PER_TRY_TIMEOUT, TIMEOUT
-from mesh.proxy.grpc import grpc_timeout_s
+from mesh.proxy.grpc import grpc_timeout, grpc_timeout_s
 
 if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
@@ -84,7 +84,9 @@ def begin_timeouts(exchange: Exchange, forward: Forward) -> Timeouts | None:
     timeouts = Timeouts(exchange, total_s, try_s)
     if deadline_s is not None:
         timeouts.set_deadline(deadline_s)
-    request.fields[b"x-envoy-expected-rq-timeout-ms"] = b"%d" % ((try_s or total_s or 0) * 1000)
+        request.fields[b"grpc-timeout"] = grpc_timeout(deadline_s)
+    if try_s or total_s:
+        request.fields[b"x-envoy-expected-rq-timeout-ms"] = b"%d" % ((try_s or total_s or 0) * 1000)
     if request.complete or request.framing is Framing.TUNNEL:
         timeouts.request_complete()
     return timeouts

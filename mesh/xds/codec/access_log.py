@@ -14,10 +14,12 @@ from envoy.data.accesslog.v3 import accesslog_pb2
 from envoy.extensions.filters.http.grpc_stats.v3 import config_pb2 as grpc_stats_pb2
 
 from mesh.model.access_log_entry import AccessLogEntry, Reporter
+from mesh.model.grpc_status import is_grpc_type, status_of_call
 from mesh.model.http_filter import DESTINATION_PEER_TAG, REPORTER_TAG, SOURCE_PEER_TAG
 from mesh.model.names import INBOUND_PASSTHROUGH_CLUSTER
 from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.xds.codec.access_logger import (
+    CONTENT_TYPE,
     GRPC_STATS_FILTER,
     GRPC_STATUS,
     UPSTREAM_LOCAL_TAG,
@@ -154,7 +156,7 @@ def decode_entry(message: Any, local: Peer = UNKNOWN_PEER) -> AccessLogEntry:
         protocol=_PROTOCOL_OF.get(message.protocol_version, ""),
         **common_facts(common, local),
         **_request_facts(message.request),
-        **_response_facts(message.response),
+        **_response_facts(message.response, message.request.request_headers.get(CONTENT_TYPE, "")),
         **_messages(common.filter_state_objects),
     )
 
@@ -208,7 +210,16 @@ def _request_facts(request: Any) -> dict[str, Any]:
     }
 
 
-def _response_facts(response: Any) -> dict[str, Any]:
+def _grpc_status(response: Any, content_type: str) -> str:
+    """As ``status_of_call``; who does not log the type of a request has said what the status is."""
+    said: str = response.response_trailers.get(GRPC_STATUS, "")
+    said = said or response.response_headers.get(GRPC_STATUS, "")
+    if not content_type:
+        return said
+    return status_of_call(said, response.response_code.value) if is_grpc_type(content_type) else ""
+
+
+def _response_facts(response: Any, content_type: str) -> dict[str, Any]:
     headers = response.response_headers
     service_time = headers.get(UPSTREAM_TIME_HEADER, "")
     return {
@@ -217,7 +228,7 @@ def _response_facts(response: Any) -> dict[str, Any]:
         "bytes_sent": response.response_body_bytes,
         "response_header_bytes": response.response_headers_bytes,
         "upstream_service_time_s": int(service_time) / 1000 if service_time.isdecimal() else None,
-        "grpc_status": response.response_trailers.get(GRPC_STATUS, "") or headers.get(GRPC_STATUS, ""),
+        "grpc_status": _grpc_status(response, content_type),
     }
 
 

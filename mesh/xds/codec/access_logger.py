@@ -31,6 +31,7 @@ ISTIO_FORMAT: Final = (
 )
 UPSTREAM_TIME_HEADER: Final = "x-envoy-upstream-service-time"
 GRPC_STATUS: Final = "grpc-status"
+CONTENT_TYPE: Final = "content-type"
 # the filter whose counts of messages an entry carries as an object of filter state, under the filter's name
 GRPC_STATS_FILTER: Final = "envoy.filters.http.grpc_stats"
 # what Envoy's log message has no field for and an AccessLogEntry needs: the TLS peers of the upstream side
@@ -52,6 +53,7 @@ def encode_http_log(log: AccessLog) -> Any:
         return _logger(_FILE, _encode_file(log), log.types)
     config = als_pb2.HttpGrpcAccessLogConfig(
         common_config=_encode_grpc(log, filter_state=[GRPC_STATS_FILTER]),
+        additional_request_headers_to_log=[CONTENT_TYPE],
         additional_response_headers_to_log=[UPSTREAM_TIME_HEADER, GRPC_STATUS],
         additional_response_trailers_to_log=[GRPC_STATUS],
     )

@@ -204,4 +204,22 @@ _OF_RESPONSES: Table = {
     ),
 }
 
-INTENDED_HTTP2: Table = _OF_REQUESTS | _OF_FRAMES | _OF_FLOW | _OF_RESPONSES
+_OF_GRPC: Table = {
+    **cases(
+        "grpc",
+        facts("a call is one by the type of its request; Envoy counts what looks like an answer", "messages"),
+        *("no end of the stream of its own", "GET", "type application/grpc;charset=utf-8"),
+        *("type application/grpc-web", "type application/grpcx", "type Application/gRPC", "type text/plain"),
+    ),
+    ("grpc", "without te"): facts("servers of gRPC insist on te: trailers", "origin headers"),
+    ("grpc", "two statuses"): facts(
+        "passed on as they came; Envoy joins them", "response trailers", "labels"
+    ),
+    ("grpc", "type application/grpc "): facts(_STRIPPED.reason, "origin headers", "messages", "labels"),
+    ("grpc", "own: empty"): facts("we name the cluster that has nobody", "log", "labels"),
+    ("grpc", "retries: 5xx, HTTP 503"): answers(
+        (503,), (200,), "never twice what is not idempotent, unless it surely did not happen"
+    ),
+}
+
+INTENDED_HTTP2: Table = _OF_REQUESTS | _OF_FRAMES | _OF_FLOW | _OF_RESPONSES | _OF_GRPC

@@ -61,6 +61,7 @@ class Observation:
             "flags": [entry.response_flags for entry in entries],
             "details": [_CODEC_DETAILS.sub(_codec, entry.response_code_details) for entry in entries],
             "bytes": [(entry.bytes_received, entry.bytes_sent) for entry in passed],
+            "messages": [counts for counts in map(_messages, entries) if any(counts)],
             "labels": [_labels(entry, node) for entry in entries],
         }
 
@@ -97,6 +98,10 @@ def _own_address() -> str:
         except OSError:
             return "127.0.0.1"
         return str(probe.getsockname()[0])
+
+
+def _messages(entry: AccessLogEntry) -> tuple[int, int]:
+    return entry.request_messages, entry.response_messages
 
 
 def _line(entry: AccessLogEntry) -> str:

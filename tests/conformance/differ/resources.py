@@ -11,7 +11,14 @@ from differ.client import PROBE_FIELD, PROBE_HOST
 from differ.origin import BARRIER, HOST
 from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
-from mesh.model.http_filter import FaultFilter, GrpcAccessLog, LocalRateLimitFilter, MetadataTag, Router
+from mesh.model.http_filter import (
+    FaultFilter,
+    GrpcAccessLog,
+    HttpFilter,
+    LocalRateLimitFilter,
+    MetadataTag,
+    Router,
+)
 from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
 from mesh.model.names import CONTROL_PLANE_CLUSTER
 from mesh.model.resources import Resources
@@ -58,6 +65,7 @@ class Area:
     listeners: Callable[[Ports], tuple[Listener, ...]] = lambda _: ()
     ports: int = 0  # how many the area's own listeners need
     secrets: Callable[[Path], Secrets] | None = None
+    filters: tuple[HttpFilter, ...] = ()  # before those that every area has
     manager: dict[str, object] = field(default_factory=dict)
     lingers_s: float = 1.0  # of Envoy, its default: what a client may still send when all is said
 
@@ -102,7 +110,7 @@ def _listener(area: Area, port: int) -> Listener:
     )
     manager = HttpConnectionManager(
         "differ",
-        (LocalRateLimitFilter(), FaultFilter(), Router()),
+        (*area.filters, LocalRateLimitFilter(), FaultFilter(), Router()),
         route_config=routing,
         access_logs=(logs_as("source"),),
         server_name="istio-envoy",

@@ -2,7 +2,7 @@ import pytest
 
 from mesh.http.message import Framing, Request, Response
 from mesh.proxy.failure import MAX_DURATION, NO_HEALTHY_UPSTREAM
-from mesh.proxy.grpc import grpc_reply, grpc_status, grpc_timeout_s, http_status_of, is_grpc
+from mesh.proxy.grpc import grpc_reply, grpc_status, grpc_timeout, grpc_timeout_s, http_status_of, is_grpc
 from mesh.proxy.reply import Reply, reply_for
 
 
@@ -95,3 +95,20 @@ def test_a_status_in_the_head_is_what_an_answer_amounts_to(status, http):
     assert http_status_of(request(), answer({b"grpc-status": status})) == http
     assert http_status_of(request(b"text/plain"), answer({b"grpc-status": status})) == 200
     assert http_status_of(request(), answer({}, [(b"grpc-status", status)])) == 200, "trailers come too late"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "value"),
+    [
+        (0.0, b"0m"),
+        (1e-9, b"1m"),
+        (0.1, b"100m"),
+        (3600.0, b"3600000m"),
+        (99_999.999, b"99999999m"),
+        (100_000.0, b"100000S"),
+        (1e9, b"16666666M"),
+        (99_999_999 * 3600.0, b"99999999H"),
+    ],
+)
+def test_a_timeout_is_written_in_milliseconds_as_long_as_they_fit(seconds, value):
+    assert grpc_timeout(seconds) == value

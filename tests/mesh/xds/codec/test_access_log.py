@@ -136,3 +136,13 @@ def test_a_peer_that_cannot_be_read_is_unknown() -> None:
         message = made('common_properties { custom_tags { key: "reporter" value: "destination" } }')
         message.common_properties.custom_tags["source_peer"] = nonsense
         assert decode_entry(message).source == Peer()
+
+
+def test_an_envoy_entry_of_a_call_without_a_status_has_that_of_http() -> None:
+    message = made("")
+    message.response.response_code.value = 503
+    assert decode_entry(message).grpc_status == ""
+    message.request.request_headers["content-type"] = "application/grpc"
+    assert decode_entry(message).grpc_status == "14"
+    message.response.response_trailers["grpc-status"] = "5"
+    assert decode_entry(message).grpc_status == "5"
