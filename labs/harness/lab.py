@@ -158,6 +158,10 @@ async def _keep(run: Run) -> None:
     for workload in run.topology.servers():  # how to knock at each from outside the mesh
         name = workload.name.upper().replace("-", "_")
         variables[name] = f"http://{run.runtime.address(workload.name)}:{workload.ports[0].number}"
+    for workload in run.topology.workloads:
+        if workload.type == "router":
+            name = workload.name.upper().replace("-", "_")
+            variables[f"{name}_ADDRESS"] = run.runtime.address(workload.name)
     entry.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
     run.screen.line("\nThe mesh stays up until Ctrl-C. In another terminal:")
     run.screen.line(f"  . {entry}")

@@ -46,6 +46,10 @@ COLUMNS: dict[str, dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "DestinationRule": {"HOST": lambda spec: str(spec.get("host", ""))},
     "PeerAuthentication": {"MODE": lambda spec: str((spec.get("mtls") or {}).get("mode", ""))},
     "Service": {"PORT(S)": _ports},
+    "Secret": {
+        "TYPE": lambda spec: str(spec.get("type", "")),
+        "DATA": lambda spec: str(len(spec.get("keys", ()))),
+    },
     "ServiceEntry": {
         "HOSTS": lambda spec: _words(spec.get("hosts")),
         "LOCATION": lambda spec: str(spec.get("location", "")),
@@ -55,7 +59,10 @@ COLUMNS: dict[str, dict[str, Callable[[Mapping[str, Any]], str]]] = {
 
 
 def document(stored: Object) -> Object:
-    """The object as it would stand in a file."""
+    """The object as it would stand in a file; of a Secret only what its parts are called."""
+    if stored["kind"] == "Secret":
+        parts = stored.get("spec", {})
+        return {**{name: stored[name] for name in ("apiVersion", "kind", "metadata")}, **parts}
     return {
         "apiVersion": stored["apiVersion"],
         "kind": stored["kind"],

@@ -44,7 +44,7 @@ class Stored:
         return self.candidate.config
 
     def to_json(self) -> dict[str, object]:
-        key, written = self.candidate.key, self.config.to_dict()
+        key = self.candidate.key
         return {
             "kind": key.kind,
             "apiVersion": self.config.api_version,
@@ -54,8 +54,8 @@ class Stored:
             "source": self.source.name,
             "file": self.candidate.file,
             "line": self.candidate.document.line,
-            "metadata": written["metadata"],
-            "spec": written.get("spec", {}),
+            "metadata": self.config.to_dict()["metadata"],
+            "spec": self.config.told(),
         }
 
 

@@ -143,7 +143,9 @@ READ: dict[str, tuple[str, Page]] = {
     "/help": ("this list", lambda view, request: Response(_help_text())),
     "/certs": (
         "the certificates in use",
-        lambda view, request: Response.json(admin_pages.certs_json(view.secrets(), time.time())),
+        lambda view, request: Response.json(
+            admin_pages.certs_json(view.secrets(), view.config().resources.secrets, time.time())
+        ),
     ),
     "/clusters": ("clusters and their endpoints, ?format=json", _clusters),
     "/config_dump": ("the configuration in force, ?include_eds, ?resource=", _config_dump),

@@ -5,10 +5,11 @@ Envoy's protobuf JSON writes 64-bit numbers as text and leaves out what is zero;
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mesh.model.tls import Secrets
+from mesh.model.tls import Secret, Secrets, TlsCertificate
 from mesh.model.version import VERSION
 from mesh.proxy.admin_view import AdminView, ClusterView, EndpointView
 from mesh.proxy.config_dump import node_json
@@ -129,22 +130,21 @@ def listeners_json(view: AdminView) -> Json:
     }
 
 
-def certs_json(secrets: Secrets | None, now: float) -> Json:
-    """envoy.admin.v3.Certificates: the workload's chain and the roots it trusts."""
-    if secrets is None:
+def certs_json(secrets: Secrets | None, named: Iterable[Secret], now: float) -> Json:
+    """envoy.admin.v3.Certificates: the workload's chain and the roots it trusts; then those named by the
+    control plane, one a secret."""
+    pairs = [] if secrets is None else [(secrets.certificate.chain_pem, secrets.roots_pem)]
+    for secret in named:
+        content = secret.content
+        pairs.append((content.chain_pem, b"") if isinstance(content, TlsCertificate) else (b"", content))
+    if not pairs:
         return {}
     from cryptography import x509  # 9 MB that a sidecar has to pay only when somebody asks
 
-    chain = x509.load_pem_x509_certificates(secrets.certificate.chain_pem)
-    roots = x509.load_pem_x509_certificates(secrets.roots_pem)
-    return {
-        "certificates": [
-            {
-                "ca_cert": [_certificate(root, now) for root in roots],
-                "cert_chain": [_certificate(certificate, now) for certificate in chain],
-            }
-        ]
-    }
+    def told(pem: bytes) -> list[Json]:
+        return [_certificate(one, now) for one in x509.load_pem_x509_certificates(pem)] if pem else []
+
+    return {"certificates": [{"ca_cert": told(roots), "cert_chain": told(chain)} for chain, roots in pairs]}
 
 
 def _certificate(certificate: x509.Certificate, now: float) -> Json:

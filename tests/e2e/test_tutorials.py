@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,20 +43,11 @@ def quoted(page: str) -> Iterator[Quoted]:
             yield Quoted(command, output.strip())
 
 
-@pytest.fixture
-def mesh(tmp_path: Path) -> Iterator[Path]:
+@contextmanager
+def mesh_of(page: str, tmp_path: Path) -> Iterator[Path]:
     """The mesh of the page's first command; the answer is its env.sh."""
-    command = [
-        sys.executable,
-        "-m",
-        "mesh.ctl.main",
-        "lab",
-        "run",
-        "bookinfo",
-        "--runtime",
-        "process",
-        KEPT_MESH,
-    ]
+    _, *words = next(quoted(page)).command.split()
+    command = [sys.executable, "-m", "mesh.ctl.main", *words]
     with subprocess.Popen(
         [*command, "--runs", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
@@ -84,13 +76,15 @@ def run(command: str, entry: Path) -> str:
 
 
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
-def test_every_quoted_command_gives_the_output_quoted(path: Path, mesh: Path) -> None:
+def test_every_quoted_command_gives_the_output_quoted(path: Path, tmp_path: Path) -> None:
     wrong = []
-    for one in quoted(path.read_text()):
-        if KEPT_MESH not in one.command:
-            seen = run(one.command, mesh)
-            if not one.matches(seen):
-                wrong.append(f"$ {one.command}\n--- the page says\n{one.output}\n--- but it is\n{seen}")
+    page = path.read_text()
+    with mesh_of(page, tmp_path) as mesh:
+        for one in quoted(page):
+            if KEPT_MESH not in one.command:
+                seen = run(one.command, mesh)
+                if not one.matches(seen):
+                    wrong.append(f"$ {one.command}\n--- the page says\n{one.output}\n--- but it is\n{seen}")
     assert not wrong, "\n\n".join(wrong)
 
 

@@ -33,6 +33,11 @@ class ApiObject(ApiModel):
         """What makes two versions the same; where it is written and as which apiVersion does not."""
         return self.metadata, getattr(self, "spec", None)
 
+    def told(self) -> dict[str, object]:
+        """What whoever asks for the object is told of it, beside its metadata: its ``spec``."""
+        spec = self.to_dict().get("spec")
+        return spec if isinstance(spec, dict) else {}
+
     def to_dict(self) -> dict[str, object]:
         """What a user would have written, durations normalised ("90s"); parses back to an equal object."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -45,6 +45,10 @@ class Secret(ApiObject):
     def content(self) -> tuple[object, ...]:
         return self.metadata, self.type, self.data, self.string_data
 
+    def told(self) -> dict[str, object]:
+        """What kind of Secret it is and what it holds, by name; what stands there is nobody's business."""
+        return {"type": self.type, "keys": sorted({*self.data, *self.string_data})}
+
     def part(self, words: tuple[str, ...]) -> bytes | None:
         """What stands under the first of these words that is there. Raises ValueError: it is no base64."""
         for word in words:

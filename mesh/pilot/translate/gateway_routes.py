@@ -34,6 +34,11 @@ def gateway_routes(world: World, node: Node, listeners: Iterable[Listener]) -> t
 
 def gateway_hosts(world: World, node: Node) -> Mapping[str, tuple[VirtualHost, ...]]:
     """The virtual hosts of each route configuration, by its name."""
+    key = ("gateway hosts", node.namespace, node.name, node.address, *sorted(node.labels.items()))
+    return world.shared(key, lambda: _make_hosts(world, node))
+
+
+def _make_hosts(world: World, node: Node) -> Mapping[str, tuple[VirtualHost, ...]]:
     found: dict[str, tuple[VirtualHost, ...]] = {}
     for port in gateway_ports(world, node):
         for name, servers in route_names_of(port):

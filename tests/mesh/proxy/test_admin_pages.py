@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from envoy.admin.v3 import certs_pb2, clusters_pb2, listeners_pb2, memory_pb2, server_info_pb2
 from google.protobuf import json_format
 
+from labs.harness.authority import Authority
 from mesh.model.endpoint import Locality
-from mesh.model.tls import Secrets, TlsCertificate
+from mesh.model.tls import Secret, Secrets, TlsCertificate
 from mesh.proxy import admin_pages
 from mesh.proxy.admin_view import ClusterView, EndpointView, ListenerView
 
@@ -80,7 +81,7 @@ def test_certs_tell_identity_and_days_left() -> None:
     start = datetime(2024, 1, 1, tzinfo=UTC)
     pem = certificate(start, 10)
     secrets = Secrets(TlsCertificate(pem, b"key"), certificate(start, 3650))
-    page = admin_pages.certs_json(secrets, (start + timedelta(days=3)).timestamp())
+    page = admin_pages.certs_json(secrets, (), (start + timedelta(days=3)).timestamp())
     json_format.ParseDict(page, certs_pb2.Certificates())
     ((leaf,), (root,)) = (page["certificates"][0][kind] for kind in ("cert_chain", "ca_cert"))
     assert leaf["subject_alt_names"] == [{"uri": "spiffe://cluster.local/ns/d/sa/a"}]
@@ -91,12 +92,23 @@ def test_certs_tell_identity_and_days_left() -> None:
 def test_an_expired_certificate_has_no_days_left() -> None:
     start = datetime(2024, 1, 1, tzinfo=UTC)
     secrets = Secrets(TlsCertificate(certificate(start, 1), b"key"), certificate(start, 1))
-    page = admin_pages.certs_json(secrets, (start + timedelta(days=3)).timestamp())
+    page = admin_pages.certs_json(secrets, (), (start + timedelta(days=3)).timestamp())
     assert page["certificates"][0]["cert_chain"][0]["days_until_expiration"] == "0"
 
 
 def test_before_the_first_certificate_there_is_none() -> None:
-    assert admin_pages.certs_json(None, 0.0) == {}
+    assert admin_pages.certs_json(None, (), 0.0) == {}
+
+
+def test_the_certificates_of_gateways_are_among_them() -> None:
+    authority = Authority()
+    named = (
+        Secret("kubernetes://site", authority.issue("site", "site.example")),
+        Secret("kubernetes://site-cacert", authority.root_pem),
+    )
+    site, roots = admin_pages.certs_json(None, named, 0.0)["certificates"]
+    assert site["cert_chain"][0]["subject_alt_names"] == [{"dns": "site.example"}]
+    assert (len(site["ca_cert"]), len(roots["ca_cert"]), roots["cert_chain"]) == (0, 1, [])
 
 
 def test_server_info_says_who_and_since_when(view: SidecarView) -> None:

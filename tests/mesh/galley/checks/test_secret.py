@@ -141,3 +141,7 @@ def test_no_message_and_no_text_shows_the_content() -> None:
 def test_another_content_is_another_version() -> None:
     one, other = secret(cert=CERT, key=KEY), secret(cert=OTHER.chain_pem.decode(), key=OTHER.key_pem.decode())
     assert one.content != other.content
+
+
+def test_whoever_asks_is_told_what_it_holds_by_name() -> None:
+    assert secret(cert=CERT, key=KEY).told() == {"type": "Opaque", "keys": ["cert", "key"]}
