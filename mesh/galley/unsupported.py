@@ -24,13 +24,7 @@ _OF_HTTP = (
 )
 
 _OF_SETTINGS: dict[str, tuple[str, ...]] = {
-    "tls.mode": ("SIMPLE", "MUTUAL"),
-    "tls.insecureSkipVerify": ANY,
-    "tls.clientCertificate": ANY,
-    "tls.privateKey": ANY,
-    "tls.caCertificates": ANY,
     "tls.caCrl": ANY,
-    "tls.credentialName": ANY,
 }
 
 _OF_SERVER = (

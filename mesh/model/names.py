@@ -30,6 +30,9 @@ WORKLOAD_SECRET = "default"  # SDS: this workload's certificate and key
 ROOT_SECRET = "ROOTCA"  # SDS: what peers are verified against
 CREDENTIAL_SCHEME = "kubernetes://"  # SDS: secrets that come from the control plane, over ADS
 CREDENTIAL_ROOTS_SUFFIX = "-cacert"
+FILE_CERTIFICATE = "file-cert:"  # not over SDS: files beside the proxy
+FILE_ROOTS = "file-root:"
+SYSTEM_ROOTS = FILE_ROOTS + "/etc/ssl/certs/ca-certificates.crt"
 
 # ALPN of mesh-internal TLS (Istio's pilot/pkg/networking/core)
 ISTIO_ALPN = "istio"
@@ -96,6 +99,15 @@ def credential(name: str) -> str:
 def credential_roots(name: str) -> str:
     """SDS: what the peers of a ``credentialName`` are verified against."""
     return credential(name) + CREDENTIAL_ROOTS_SUFFIX
+
+
+def file_certificate(chain: str, key: str) -> str:
+    """A certificate and its key in files of the proxy's, by Istio's name for them."""
+    return f"{FILE_CERTIFICATE}{chain}~{key}"
+
+
+def file_roots(path: str) -> str:
+    return FILE_ROOTS + path
 
 
 def listener(address: str, port: int) -> str:

@@ -28,7 +28,10 @@ class DownstreamTls:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamTls:
-    """How a cluster originates TLS. The peer's URI SAN must be one of ``subject_alt_names`` (when given)."""
+    """How a cluster originates TLS. One of the peer's SANs must be one of ``subject_alt_names`` (when given).
+
+    ``certificate`` "" shows none, ``validation`` "" verifies nothing.
+    """
 
     sni: str
     alpn: tuple[str, ...]

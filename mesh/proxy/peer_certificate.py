@@ -39,13 +39,34 @@ def principal(connection: ssl.SSLObject) -> str:
 
 
 def peer_matches(connection: ssl.SSLObject, allowed: Collection[str]) -> bool:
-    """Whether one of the peer's URI SANs is allowed; an empty list allows everyone the roots vouch for."""
-    return not allowed or any(name in allowed for name in uri_names(connection.getpeercert()))
+    """Whether one of the peer's SANs is allowed; an empty list allows everyone the roots vouch for.
+
+    A DNS name of the certificate may be a wildcard of one label (RFC 6125 6.4.3).
+    """
+    if not allowed:
+        return True
+    return any(
+        (kind == "URI" and value in allowed)
+        or (kind == "IP Address" and value in allowed)
+        or (kind == "DNS" and _covers(value.lower(), allowed))
+        for kind, value in _all_names(connection)
+    )
+
+
+def _covers(pattern: str, allowed: Collection[str]) -> bool:
+    if not pattern.startswith("*."):
+        return any(name.lower() == pattern for name in allowed)
+    return any(name.lower().partition(".")[1:] == (".", pattern[2:]) for name in allowed)
+
+
+def _all_names(connection: ssl.SSLObject) -> tuple[tuple[str, str], ...]:
+    found: Any = (connection.getpeercert() or {}).get("subjectAltName", ())
+    return tuple(found)
 
 
 def mismatch(connection: ssl.SSLObject) -> str:
     """Why a peer is refused that does not match."""
-    return _MISMATCH.format(", ".join(uri_names(connection.getpeercert())))
+    return _MISMATCH.format(", ".join(value for _, value in _all_names(connection)))
 
 
 def client_cert_element(connection: ssl.SSLObject, own_principal: str) -> bytes:

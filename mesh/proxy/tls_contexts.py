@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-from mesh.model.names import ROOT_SECRET, WORKLOAD_SECRET
+from mesh.model.names import FILE_CERTIFICATE, FILE_ROOTS, ROOT_SECRET, WORKLOAD_SECRET
 from mesh.model.tls import DownstreamTls, Secret, Secrets, TlsCertificate, TlsVersion, UpstreamTls
 from mesh.xds.errors import Rejected
 
@@ -32,7 +33,7 @@ class TlsContexts:
         self.secrets: Secrets | None = None
         self.named: dict[str, Secret] = {}
         self._servers: dict[DownstreamTls, ssl.SSLContext] = {}
-        self._clients: dict[tuple[str, ...], ssl.SSLContext] = {}
+        self._clients: dict[tuple[tuple[str, ...], str, str], ssl.SSLContext] = {}
 
     def update(self, secrets: Secrets) -> None:
         """Raises ssl.SSLError when they are no certificate, key and roots; the old ones then stay."""
@@ -58,6 +59,7 @@ class TlsContexts:
         if named != self.named:
             self.named = named
             self._servers.clear()
+            self._clients.clear()
 
     def server(self, tls: DownstreamTls) -> ssl.SSLContext:
         """Raises NoCertificate."""
@@ -83,13 +85,25 @@ class TlsContexts:
         return context
 
     def client(self, tls: UpstreamTls) -> ssl.SSLContext:
-        """The context verifies the chain; ``peer_matches`` the SPIFFE id, after the handshake."""
-        context = self._clients.get(tls.alpn)
+        """It verifies the chain; ``peer_matches`` the names, after the handshake. Raises NoCertificate."""
+        key = (tls.alpn, tls.certificate, tls.validation)
+        context = self._clients.get(key)
         if context is None:
-            context = make_context(ssl.PROTOCOL_TLS_CLIENT, self._current(), tls.alpn)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_REQUIRED
-            self._clients[tls.alpn] = context
+            context = self._clients[key] = self._make_client(tls)
+        return context
+
+    def _make_client(self, tls: UpstreamTls) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # Istio's minimum
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_REQUIRED if tls.validation else ssl.CERT_NONE
+        for name in filter(None, (tls.certificate, tls.validation)):
+            try:
+                _load(context, self._content(name))
+            except (ssl.SSLError, UnicodeDecodeError) as error:
+                raise NoCertificate(f"{name}: {error}") from None
+        if tls.alpn:
+            context.set_alpn_protocols(list(tls.alpn))
         return context
 
     def _current(self) -> Secrets:
@@ -102,10 +116,23 @@ class TlsContexts:
             return self._current().certificate
         if name == ROOT_SECRET:
             return self._current().roots_pem
+        if name.startswith((FILE_CERTIFICATE, FILE_ROOTS)):
+            return _read_files(name)
         secret = self.named.get(name)
         if secret is None:
             raise NoCertificate(f"no secret {name} yet")
         return secret.content
+
+
+def _read_files(name: str) -> TlsCertificate | bytes:
+    """What a user has put beside the proxy. Read once, and again when secrets change."""
+    try:
+        if name.startswith(FILE_ROOTS):
+            return Path(name.removeprefix(FILE_ROOTS)).read_bytes()
+        chain, _, key = name.removeprefix(FILE_CERTIFICATE).partition("~")
+        return TlsCertificate(Path(chain).read_bytes(), Path(key).read_bytes())
+    except OSError as error:
+        raise NoCertificate(f"{error.filename}: {error.strerror}") from None
 
 
 def make_context(protocol: int, secrets: Secrets, alpn: Iterable[str] = ()) -> ssl.SSLContext:

@@ -158,6 +158,13 @@ def _check_tls(tls: ClientTls, loc: Loc) -> Problems:
         for name in ("clientCertificate", "privateKey"):
             if name not in files:
                 yield Problem(loc, f"expected {name} (or credentialName) with mode MUTUAL")
+    if tls.credential_name:
+        for name in files:
+            yield Problem((*loc, name), f"expected no {name}: credentialName holds the certificates")
+    if tls.insecure_skip_verify:
+        for name in ("caCertificates", "subjectAltNames"):
+            if name in given(tls):
+                yield Problem((*loc, name), f"expected no {name}: insecureSkipVerify verifies nothing")
     if tls.mode == "ISTIO_MUTUAL":
         for name in files:
             yield Problem((*loc, name), f"expected no {name}: with ISTIO_MUTUAL the mesh issues certificates")

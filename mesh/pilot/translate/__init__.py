@@ -31,6 +31,7 @@ headers              header operations
 client               the callers' side of a workload
 clusters             outbound by service, port and subset; inbound; special ones
 entry_cluster        those of ServiceEntries
+client_tls           how a cluster originates TLS
 cluster_policy       what a policy makes of a cluster
 destination_rule     which policy is in force
 health_check         which active health check is

@@ -12,9 +12,9 @@ from mesh.model import names
 from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint, LocalityEndpoints
 from mesh.model.node import Node, ServicePort
-from mesh.model.tls import UpstreamTls
 from mesh.pilot.services import Service, is_auto, is_http, is_http2
 from mesh.pilot.translate.client import Client, client_of
+from mesh.pilot.translate.client_tls import as_held_by, client_tls
 from mesh.pilot.translate.cluster_policy import apply_policy
 from mesh.pilot.translate.destination_rule import MergedRule, Policy, policy_for, rule_for
 from mesh.pilot.translate.entry_cluster import as_reached_by, listed, of_entry
@@ -22,9 +22,6 @@ from mesh.pilot.translate.health_check import checks_for, health_check
 from mesh.pilot.translate.inbound import InboundPort, inbound_ports
 from mesh.pilot.translate.locality import by_locality, is_relative
 from mesh.pilot.world import World
-
-# TLS with certificates of the user's own: galley says that it is not served; auto mTLS stays in force
-_NOT_SERVED = ("SIMPLE", "MUTUAL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,8 @@ class OutboundCluster:
 def clusters(world: World, node: Node) -> tuple[Cluster, ...]:
     """Every cluster of one proxy, sorted by name."""
     outbound = outbound_clusters(world, client_of(world, node))
-    found = [as_reached_by(node, _as_seen_from(node, one)) for one in outbound]
+    seen = (as_held_by(world, node, _as_seen_from(node, one)) for one in outbound)
+    found = [as_reached_by(node, cluster) for cluster in seen if cluster is not None]
     if node.type == "sidecar":
         found += [_inbound(node, port) for port in inbound_ports(world, node)]
     found += _special(node)
@@ -78,8 +76,8 @@ def _outbound(
     cluster = Cluster(
         names.outbound_cluster(port.number, subset_name, service.host),
         "EDS",
-        tls=_tls(policy, service, port, subset_name),
-        tls_by_endpoint=policy.tls is None or policy.tls.mode in _NOT_SERVED,
+        tls=client_tls(policy, service, port, subset_name),
+        tls_by_endpoint=policy.tls is None,
         host=service.host,
         namespace=service.namespace,
         config=rule.config,
@@ -117,7 +115,7 @@ def with_protocol(cluster: Cluster, port: ServicePort, policy: Policy) -> Cluste
         return replace(cluster, enable_trailers=True)
     tls = cluster.tls
     if http2 and tls is not None:
-        tls = replace(tls, alpn=names.UPSTREAM_ALPN_H2)
+        tls = replace(tls, alpn=names.UPSTREAM_ALPN_H2 if tls.alpn else ("h2",))
     return replace(
         cluster,
         tls=tls,
@@ -126,18 +124,6 @@ def with_protocol(cluster: Cluster, port: ServicePort, policy: Policy) -> Cluste
         max_concurrent_streams=http.max_concurrent_streams or 0,
         enable_trailers=as_client,
     )
-
-
-def _tls(policy: Policy, service: Service, port: ServicePort, subset: str) -> UpstreamTls | None:
-    """Mutual TLS unless a rule says DISABLE; auto mTLS (no rule) asks each endpoint whether it takes it."""
-    sni, accounts = names.sni(port.number, subset, service.host), service.accounts
-    settings = policy.tls
-    if settings is not None and settings.mode == "DISABLE":
-        return None
-    if settings is not None and settings.mode == "ISTIO_MUTUAL":
-        sni = settings.sni or sni
-        accounts = tuple(sorted(settings.subject_alt_names)) or accounts
-    return UpstreamTls(sni, names.UPSTREAM_ALPN, accounts)
 
 
 def _inbound(node: Node, port: InboundPort) -> Cluster:

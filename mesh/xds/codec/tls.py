@@ -1,24 +1,32 @@
 """Transport sockets: TLS with SDS names, and the raw one.
 
-The workload's own secrets come from the agent beside the proxy, those of the control plane over ADS.
+The workload's own secrets come from the agent beside the proxy, those of the control plane over ADS, and
+files are read by the proxy itself.
 """
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 from envoy.config.core.v3 import base_pb2
 from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, secret_pb2, tls_pb2
 
-from mesh.model.names import CREDENTIAL_SCHEME
+from mesh.model.names import (
+    CREDENTIAL_SCHEME,
+    FILE_CERTIFICATE,
+    FILE_ROOTS,
+    file_certificate,
+    file_roots,
+)
 from mesh.model.tls import DownstreamTls, TlsVersion, UpstreamTls
 from mesh.xds.codec.wire import ads_source, pack, sds_source, unpack
 from mesh.xds.errors import Rejected
 
 _TLS_SOCKET = "envoy.transport_sockets.tls"
 _RAW_SOCKET = "envoy.transport_sockets.raw_buffer"
-_URI = common_pb2.SubjectAltNameMatcher.URI
+_San = common_pb2.SubjectAltNameMatcher
 _VERSIONS: dict[TlsVersion, int] = {
     "TLSv1_2": common_pb2.TlsParameters.TLSv1_2,
     "TLSv1_3": common_pb2.TlsParameters.TLSv1_3,
@@ -51,27 +59,50 @@ def decode_downstream(socket: Any) -> DownstreamTls:
 
 def encode_upstream(tls: UpstreamTls) -> Any:
     common = _common(tls.alpn, tls.certificate)
-    combined = common.combined_validation_context
-    combined.validation_context_sds_secret_config.CopyFrom(_secret(tls.validation))
-    combined.default_validation_context.SetInParent()
-    for name in tls.subject_alt_names:
-        matcher = combined.default_validation_context.match_typed_subject_alt_names.add(san_type=_URI)
-        matcher.matcher.exact = name
+    if tls.validation.startswith(FILE_ROOTS):
+        context = common.validation_context
+        context.trusted_ca.filename = tls.validation.removeprefix(FILE_ROOTS)
+        _add_names(context, tls.subject_alt_names)
+    elif tls.validation:
+        combined = common.combined_validation_context
+        combined.validation_context_sds_secret_config.CopyFrom(_secret(tls.validation))
+        combined.default_validation_context.SetInParent()
+        _add_names(combined.default_validation_context, tls.subject_alt_names)
     return _socket(_TLS_SOCKET, tls_pb2.UpstreamTlsContext(common_tls_context=common, sni=tls.sni))
 
 
 def decode_upstream(socket: Any) -> UpstreamTls:
     context = unpack(socket.typed_config, tls_pb2.UpstreamTlsContext)
     common = context.common_tls_context
-    combined = common.combined_validation_context
-    names = combined.default_validation_context.match_typed_subject_alt_names
+    if common.HasField("validation_context"):
+        verification = common.validation_context
+        validation = file_roots(verification.trusted_ca.filename)
+    else:
+        verification = common.combined_validation_context.default_validation_context
+        validation = common.combined_validation_context.validation_context_sds_secret_config.name
     return UpstreamTls(
         sni=context.sni,
         alpn=tuple(common.alpn_protocols),
-        subject_alt_names=tuple(name.matcher.exact for name in names),
+        subject_alt_names=tuple(name.matcher.exact for name in verification.match_typed_subject_alt_names),
         certificate=_certificate(common),
-        validation=combined.validation_context_sds_secret_config.name,
+        validation=validation,
     )
+
+
+def _add_names(context: Any, alt_names: tuple[str, ...]) -> None:
+    for name in alt_names:
+        context.match_typed_subject_alt_names.add(san_type=_san_type(name)).matcher.exact = name
+
+
+def _san_type(name: str) -> int:
+    """What an expected name is, by its looks: SPIFFE ids and other URIs, addresses, DNS names."""
+    if "://" in name:
+        return int(_San.URI)
+    try:
+        ip_address(name)
+    except ValueError:
+        return int(_San.DNS)
+    return int(_San.IP_ADDRESS)
 
 
 def raw_socket() -> Any:
@@ -91,14 +122,20 @@ def _common(
         tls_maximum_protocol_version=_VERSIONS[most],
         cipher_suites=cipher_suites,
     )
-    return tls_pb2.CommonTlsContext(
-        tls_params=parameters,
-        tls_certificate_sds_secret_configs=[_secret(certificate)],
-        alpn_protocols=alpn,
-    )
+    common = tls_pb2.CommonTlsContext(tls_params=parameters, alpn_protocols=alpn)
+    if certificate.startswith(FILE_CERTIFICATE):
+        chain, _, key = certificate.removeprefix(FILE_CERTIFICATE).partition("~")
+        files = common.tls_certificates.add()
+        files.certificate_chain.filename = chain
+        files.private_key.filename = key
+    elif certificate:
+        common.tls_certificate_sds_secret_configs.append(_secret(certificate))
+    return common
 
 
 def _certificate(common: Any) -> str:
+    for files in common.tls_certificates:
+        return file_certificate(files.certificate_chain.filename, files.private_key.filename)
     configs = common.tls_certificate_sds_secret_configs
     return str(configs[0].name) if configs else ""
 

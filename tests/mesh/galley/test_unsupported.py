@@ -38,23 +38,18 @@ spec:
 
 
 def test_only_the_values_of_the_table_are_warned_of():
-    def warnings(mode: str) -> list[str]:
+    def warnings(resolution: str) -> list[str]:
         text = f"""\
 apiVersion: networking.istio.io/v1
-kind: DestinationRule
+kind: ServiceEntry
 metadata: {{name: a}}
 spec:
-  host: a
-  subsets:
-  - name: v1
-    trafficPolicy:
-      portLevelSettings:
-      - port: {{number: 80}}
-        tls: {{mode: {mode}}}
+  hosts: [a.example]
+  ports: [{{number: 80, name: http}}]
+  resolution: {resolution}
 """
         [candidate] = parse(text, "a.yaml").candidates.values()
         return [w.message for w in candidate.warnings]
 
-    assert warnings("ISTIO_MUTUAL") == []
-    path = "spec.subsets[0].trafficPolicy.portLevelSettings[0].tls.mode"
-    assert warnings("SIMPLE") == [f"not supported yet: {path} SIMPLE"]
+    assert warnings("DNS") == []
+    assert warnings("DYNAMIC_DNS") == ["not supported yet: spec.resolution DYNAMIC_DNS"]

@@ -1,11 +1,14 @@
-"""What a connection to an endpoint offers by ALPN: where they are told to, requests say what they are."""
+"""Connections to endpoints: what ALPN offers, and TLS to servers outside the mesh, on both engines."""
 
 import asyncio
+import ssl
 
 import pytest
 
+from labs.harness.authority import Authority
 from mesh.model.http_filter import Alpn, Router
 from mesh.model.listener import FilterChain, HttpConnectionManager, Listener, TcpProxy
+from mesh.model.names import file_certificate, file_roots
 from mesh.model.resources import Resources
 from mesh.model.route import Route, RouteMatch
 from mesh.model.tls import UpstreamTls
@@ -70,3 +73,134 @@ async def test_alpn(proxy, make, secrets_of, hellos, filters, http1, http2):
         found[:] = found[: len(offered)]
         client.writer.transport.abort()
     assert offered == [http1, http2, ("istio",)]
+
+
+# TLS to servers outside the mesh: who is believed, and what is shown
+
+AUTHORITY = Authority()
+CLIENTS = Authority("Clients")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """files(certificate) -> (its chain, its key) in files; the roots of both authorities are beside them."""
+
+    def write(name, content):
+        (tmp_path / name).write_bytes(content)
+        return str(tmp_path / name)
+
+    def pair(name, issued):
+        return write(f"{name}.pem", issued.chain_pem), write(f"{name}.key", issued.key_pem)
+
+    pair.roots = write("roots.pem", AUTHORITY.root_pem)
+    pair.others = write("others.pem", CLIENTS.root_pem)
+    pair.clients = pair("client", CLIENTS.issue("client", "client.example"))
+    pair.missing = str(tmp_path / "missing.pem")
+    return pair
+
+
+@pytest.fixture
+async def server(files):
+    """server(names) -> the port of an HTTPS server; it answers with the SNI and the client's common name."""
+    servers = []
+
+    async def start(*hosts, asks=False):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*files("server", AUTHORITY.issue("server", *hosts)))
+        if asks:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(files.others)
+        asked = {}
+        context.sni_callback = lambda _, name, __: asked.update(name=name)
+
+        async def answer(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            subject = dict(pair for (pair,) in (writer.get_extra_info("peercert") or {}).get("subject", ()))
+            body = f"{asked.get('name')} {subject.get('commonName')}".encode()
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+            await writer.drain()
+
+        listening = await asyncio.start_server(answer, HOST, 0, ssl=context)
+        servers.append(listening)
+        return listening.sockets[0].getsockname()[1]
+
+    yield start
+    for listening in servers:
+        listening.close()
+
+
+@pytest.fixture(params=["python", "envoy"])
+def ask(request, proxy, make, envoy):
+    """ask(port, tls) -> (status, body) through the engine, which was told to originate TLS like that."""
+
+    async def through(port, tls):
+        routing = make.routes(Route(RouteMatch(), make.forward("out")))
+        cluster = make.cluster("out", port, tls=tls)
+        if request.param == "envoy":
+            client = await envoy(routing, cluster)
+        else:
+            listening = make.free_port()
+            proxy.config.apply(Resources((cluster,), listeners=(make.outbound(listening, routing),)))
+            client = await proxy.client(listening)
+        status, _, body = await client.get("/", HOST)
+        return status, body.decode()
+
+    return through
+
+
+async def test_a_server_with_the_right_name_of_the_right_authority_is_believed(ask, server, files):
+    port = await server("api.example")
+    tls = UpstreamTls("api.example", (), ("api.example",), "", file_roots(files.roots))
+    assert await ask(port, tls) == (200, "api.example None")
+
+
+async def test_a_wildcard_stands_for_one_label(ask, server, files):
+    port = await server("*.example")
+    tls = UpstreamTls("api.example", (), ("api.example",), "", file_roots(files.roots))
+    assert (await ask(port, tls))[0] == 200
+
+
+@pytest.mark.parametrize("host", ["api.deep.example", "example", "other.net"])
+async def test_a_server_of_another_name_is_not(ask, server, files, host):
+    port = await server("*.example")
+    tls = UpstreamTls("api.example", (), (host,), "", file_roots(files.roots))
+    status, body = await ask(port, tls)
+    assert status == 503
+    assert "None" not in body
+
+
+async def test_a_server_of_another_authority_is_not(ask, server, files):
+    port = await server("api.example")
+    tls = UpstreamTls("api.example", (), (), "", file_roots(files.others))
+    assert (await ask(port, tls))[0] == 503
+
+
+async def test_who_verifies_nothing_believes_anybody(ask, server):
+    assert await ask(await server("x.example"), UpstreamTls("a.example", (), (), "", "")) == (
+        200,
+        "a.example None",
+    )
+
+
+async def test_a_server_that_asks_is_shown_the_certificate(ask, server, files):
+    port = await server("api.example", asks=True)
+    shown, roots = file_certificate(*files.clients), file_roots(files.roots)
+    assert await ask(port, UpstreamTls("api.example", (), (), shown, roots)) == (200, "api.example client")
+
+
+async def test_without_one_it_answers_nothing(ask, server, files):
+    port = await server("api.example", asks=True)
+    status, body = await ask(port, UpstreamTls("api.example", (), (), "", file_roots(files.roots)))
+    assert status == 503
+    assert "api.example" not in body
+
+
+async def test_a_file_that_is_missing_is_named_in_the_log(proxy, make, server, files):
+    port, listening = await server("api.example"), make.free_port()
+    cluster = make.cluster("out", port, tls=UpstreamTls("a", (), (), "", file_roots(files.missing)))
+    listener = make.outbound(listening, make.routes(Route(RouteMatch(), make.forward("out"))))
+    proxy.config.apply(Resources((cluster,), listeners=(listener,)))
+    assert (await (await proxy.client(listening)).get())[0] == 503
+    (entry,) = proxy.entries
+    assert entry.response_flags == "UF"
+    assert f"{files.missing}: No such file or directory" in entry.upstream_transport_failure_reason

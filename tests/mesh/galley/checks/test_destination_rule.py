@@ -40,6 +40,18 @@ VERSIONS = {
         ),
         (
             "DestinationRule",
+            "{host: a, trafficPolicy: {tls: {mode: SIMPLE, credentialName: c, caCertificates: /r}}}",
+            "spec.trafficPolicy.tls.caCertificates: "
+            "expected no caCertificates: credentialName holds the certificates",
+        ),
+        (
+            "DestinationRule",
+            "{host: a, trafficPolicy: {tls: {mode: SIMPLE, insecureSkipVerify: true, subjectAltNames: [a]}}}",
+            "spec.trafficPolicy.tls.subjectAltNames: "
+            "expected no subjectAltNames: insecureSkipVerify verifies nothing",
+        ),
+        (
+            "DestinationRule",
             "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, privateKey: /k}}}",
             "spec.trafficPolicy.tls.privateKey: "
             "expected no privateKey: with ISTIO_MUTUAL the mesh issues certificates",

@@ -155,6 +155,9 @@ POLICIES = st.sampled_from(
             "connectionPool": {"http": {"maxRetries": 1}, "tcp": {"maxConnections": 0}},
         },
         {"portLevelSettings": [{"port": {"number": 9080}, "tls": {"mode": "SIMPLE"}}]},
+        {"tls": {"mode": "MUTUAL", "clientCertificate": "/c", "privateKey": "/k", "caCertificates": "/r"}},
+        {"tls": {"mode": "MUTUAL", "credentialName": "client", "sni": "a.example"}},
+        {"tls": {"mode": "SIMPLE", "insecureSkipVerify": True}},
     ]
 )
 

@@ -49,6 +49,7 @@ from mesh.model.listener import (
     Listener,
     TcpProxy,
 )
+from mesh.model.names import file_certificate, file_roots
 from mesh.model.outlier import FailurePercentage, OutlierDetection, SuccessRate
 from mesh.model.rate_limit import ConnectionRateLimit, LocalRateLimit, TokenBucket
 from mesh.model.route import (
@@ -109,7 +110,11 @@ locality = st.builds(
 )
 assignment = st.builds(ClusterLoadAssignment, word, several(locality))
 
-upstream_tls = st.builds(UpstreamTls, word, several(word), several(word), word, word)
+certificates = st.one_of(word, st.builds(file_certificate, word, word))
+roots = st.one_of(word, word.map(file_roots))
+upstream_tls = st.builds(UpstreamTls, word, several(word), several(word), certificates, roots) | st.builds(
+    UpstreamTls, word, certificate=st.just(""), validation=st.just(""), alpn=several(word)
+)
 secured = st.one_of(st.tuples(st.none(), st.just(False)), st.tuples(upstream_tls, st.booleans()))
 balancing = st.one_of(
     st.fixed_dictionaries({"lb_policy": choice(LbPolicy)}),
