@@ -180,6 +180,7 @@ class Http2Client(Client):
             self.transport.close()
 
     def _check(self, fields: dict[bytes, bytes], ended: bool) -> None:
-        self.errors += fields.get(b":status", b"200") != b"200"
-        if self._body and ended:
-            self.errors += fields.get(b"grpc-status") != b"0"
+        if ended and self._body:
+            self.errors += fields.get(b"grpc-status") != b"0" or len(fields) != 1
+        else:
+            self.errors += fields.get(b":status") != b"200" or b"content-type" not in fields

@@ -70,14 +70,16 @@ class Frames:
 
 
 class Blocks:
-    """The same fields again and again: the first block fills the other side's table, the rest refer to it."""
+    """The same header blocks again and again on one connection, each by its place: the first time they fill
+    the other side's table, later they refer to it."""
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, *blocks: Fields) -> None:
         encoder = Encoder()
-        triples = [(name, value, False) for name, value in fields]
-        self._first: bytes = encoder.encode(triples)
-        self._later: bytes = encoder.encode(triples)
+        triples = [[(name, value, False) for name, value in fields] for fields in blocks]
+        self._next: list[bytes] = [encoder.encode(fields) for fields in triples]
+        self._later: list[bytes] = [encoder.encode(fields) for fields in triples]
 
-    def next(self) -> bytes:
-        block, self._first = self._first, self._later
+    def next(self, place: int = 0) -> bytes:
+        """Blocks are to be taken in their order at first."""
+        block, self._next[place] = self._next[place], self._later[place]
         return block

@@ -89,6 +89,8 @@ async def run(load: Load) -> LoadResult:
     for client in made:
         client.stop()
     await asyncio.wait([client.closed for client in made], timeout=2)
+    for client in made:
+        client.transport.abort()  # where an answer never came
     return LoadResult(
         requests=len(measured),
         errors=sum(client.errors for client in made),

@@ -30,6 +30,7 @@ from loadtests.bench.h2 import (
 )
 
 HEAD_END = b"\r\n\r\n"
+_HEAD, _TRAILERS = 0, 1
 
 
 class Answers(Protocol):
@@ -66,8 +67,9 @@ class Http2Answers:
 
     def __init__(self, grpc: bool, body_bytes: int) -> None:
         kind = b"application/grpc" if grpc else b"application/octet-stream"
-        self._head = Blocks([(b":status", b"200"), (b"content-type", kind)])
-        self._trailers = Blocks([(b"grpc-status", b"0")]) if grpc else None
+        head = [(b":status", b"200"), (b"content-type", kind)]
+        self._blocks = Blocks(head, [(b"grpc-status", b"0")]) if grpc else Blocks(head)
+        self._has_trailers = grpc
         self._body = grpc_message(body_bytes) if grpc else b"x" * body_bytes
         self._frames = Frames()
         self._start = len(PREFACE)  # bytes of it still to come
@@ -87,10 +89,10 @@ class Http2Answers:
         return bytes(written)
 
     def _response(self, stream: int) -> bytes:
-        head = frame(HEADERS, END_HEADERS, stream, self._head.next())
-        if self._trailers is None:
+        head = frame(HEADERS, END_HEADERS, stream, self._blocks.next(_HEAD))
+        if not self._has_trailers:
             return head + frame(DATA, END_STREAM, stream, self._body)
-        trailers = frame(HEADERS, END_HEADERS | END_STREAM, stream, self._trailers.next())
+        trailers = frame(HEADERS, END_HEADERS | END_STREAM, stream, self._blocks.next(_TRAILERS))
         return head + frame(DATA, 0, stream, self._body) + trailers
 
 

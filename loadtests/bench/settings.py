@@ -95,10 +95,11 @@ class Setting:
 
 
 PLAINTEXT = Setting("plaintext", "plaintext", 0.75, whole=True)
+MTLS = Setting("mtls", "mTLS pair", 0.75, mtls_mode="STRICT", whole=True)
 ROUTING = Setting("routing", "1,000 virtual hosts x 10 routes", None, virtual_hosts=VIRTUAL_HOSTS)
 SETTINGS = (
     PLAINTEXT,
-    Setting("mtls", "mTLS pair", 0.75, mtls_mode="STRICT", whole=True),
+    MTLS,
     Setting("bodies", "1 MB bodies", 1.0, port=9081, connections=8),
     Setting("tcp", "TCP relay, 0.3 kB there and back", 1.0, port=9082),
     Setting("grpc", "gRPC unary", 1.5, port=9083, protocol="grpc", connections=4, streams=8),

@@ -383,6 +383,7 @@ class Exchange(ExchangeState):
             self._hold.callback = None
         if self._attempts is not None:
             self._attempts.over()
+            self._attempts = None  # it knows us: no cycle is left to the garbage collector
         if self.body is not None:
             self.body.end_copies()
         manager = self.manager

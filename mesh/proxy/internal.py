@@ -43,6 +43,8 @@ def networks(texts: Iterable[str]) -> Networks:
 
 def sanitize(request: Request, inside: Networks) -> bool:
     """Take off what is not for this caller to say; answers whether there are wishes to be heeded."""
+    if NOTABLE.isdisjoint(request.fields):
+        return False
     return sanitize_as(request, internal=is_internal(request, inside))
 
 

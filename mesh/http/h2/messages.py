@@ -34,6 +34,8 @@ _FORBIDDEN = frozenset(
 _LEFT_OUT = _FORBIDDEN | {b"host"}
 _LEFT_OUT_WITHOUT_BODY = _LEFT_OUT | {b"content-length"}  # that of 0 which HTTP/1.1 wants to have said
 _REQUEST_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
+_RESPONSE_PSEUDO = frozenset((b":status",))
+_NO_PSEUDO: frozenset[bytes] = frozenset()
 _known: set[bytes] = set()
 GRPC = b"application/grpc"
 _TE_TRAILERS = (b"te", b"trailers")
@@ -124,7 +126,7 @@ def _authority(pseudo: dict[bytes, bytes], fields: Fields) -> bytes:
 
 def read_response(triples: Triples, end: bool, method: bytes) -> Response | None:
     """None: an interim response (1xx). Raises StreamFault."""
-    pseudo, fields, repeats = _sort(triples, frozenset((b":status",)))
+    pseudo, fields, repeats = _sort(triples, _RESPONSE_PSEUDO)
     text = pseudo.get(b":status", b"")
     if len(text) != 3 or not text.isdigit() or not b"100" <= text < b"600":
         raise _malformed("invalid_status")
@@ -154,7 +156,7 @@ def read_response(triples: Triples, end: bool, method: bytes) -> Response | None
 
 def read_trailers(triples: Triples) -> Trailers:
     """Raises StreamFault."""
-    _, fields, repeats = _sort(triples, frozenset())
+    _, fields, repeats = _sort(triples, _NO_PSEUDO)
     if len(fields) + len(repeats) > MAX_FIELDS:
         raise _malformed("too_many_trailers")
     return [field for field in (*fields.items(), *repeats) if is_trailer(field[0])]
@@ -181,7 +183,9 @@ def _sort(triples: Triples, allowed: frozenset[bytes]) -> tuple[dict[bytes, byte
                 repeats.append((name, value))
             else:
                 fields[name] = value
-    values = b"".join((*fields.values(), *pseudo.values(), *(value for _, value in repeats)))
+    values = b"".join((*fields.values(), *pseudo.values()))
+    if repeats:
+        values += b"".join([value for _, value in repeats])
     if _BAD_VALUE.search(values):  # section 8.2.1
         raise _malformed("invalid_header_value")
     _check_special(fields, repeats)

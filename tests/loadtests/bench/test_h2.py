@@ -41,11 +41,17 @@ def test_window_is_given_back_by_the_mebibyte() -> None:
 
 
 def test_later_blocks_refer_to_the_first() -> None:
-    blocks = Blocks([(b":status", b"200"), (b"content-type", b"application/grpc")])
+    head, trailers = [(b":status", b"200"), (b"content-type", b"application/grpc")], [(b"grpc-status", b"0")]
+    blocks = Blocks(head, trailers)
     decoder = Decoder()
-    first, second = blocks.next(), blocks.next()
-    assert len(second) < len(first)
-    assert decoder.decode(first) == decoder.decode(second) == decoder.decode(blocks.next())
+    sizes = []
+    for _ in range(3):
+        for place, fields in enumerate((head, trailers)):
+            block = blocks.next(place)
+            sizes.append(len(block))
+            assert [tuple(field) for field in decoder.decode(block, raw=True)] == fields
+    assert sizes[2] < sizes[0]
+    assert sizes[3] < sizes[1]
 
 
 def test_a_grpc_message_says_its_length() -> None:

@@ -1,7 +1,11 @@
 """Further attempts over real sockets: which failures get one, where it goes, and what is never sent twice."""
 
+import asyncio
+import gc
+
 from mesh.model.cluster import CircuitBreaker, RetryBudget
 from mesh.model.route import RetryPolicy
+from mesh.proxy.exchange import Exchange
 
 ISTIO = ("connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes")
 UNAVAILABLE = b"HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n"
@@ -256,3 +260,22 @@ async def test_a_retry_that_worked_is_counted(proxy, serve, make):
     client = await serve(make.forward("c", retry=retry("5xx")), make.cluster("c", origin.port))
     assert (await client.get())[0] == 200
     assert proxy.worker.stats.counter("cluster.c.upstream_rq_retry_success").value == 1
+
+
+async def test_a_request_that_was_retried_leaves_nothing_to_the_garbage_collector(proxy, serve, make):
+    origin = await proxy.origin(UNAVAILABLE)
+    client = await serve(
+        make.forward("c", retry=retry(retriable_status_codes=(503,))), make.cluster("c", origin.port)
+    )
+    assert (await client.get())[0] == 503
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            assert (await client.get())[0] == 503
+        await asyncio.sleep(0)
+        assert (
+            sum(isinstance(thing, Exchange) for thing in gc.get_objects()) <= 1
+        )  # the last may be referred to
+    finally:
+        gc.enable()
