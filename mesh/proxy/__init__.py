@@ -88,6 +88,7 @@ Beside the road:
     config           the dynamic configuration, taken whole
     worker           what one event loop shares
     timers           coarse timers
+    heap             free memory that is kept
     stats            counters and gauges
     drain            leaving without losing a request
     view             the running proxy as admin sees it

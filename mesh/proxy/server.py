@@ -21,6 +21,7 @@ from mesh.proxy.agent.secrets import SecretManager
 from mesh.proxy.bootstrap import Bootstrap
 from mesh.proxy.crew.crew import Crew
 from mesh.proxy.data_plane import DataPlane
+from mesh.proxy.heap import keep_freed_memory
 from mesh.proxy.metrics_server import SidecarPorts
 from mesh.proxy.view import ProxyView
 from mesh.xds.client import AdsClient
@@ -30,6 +31,7 @@ log = logging.getLogger("mesh.proxy")
 
 async def run(node: Node, bootstrap: Bootstrap) -> None:
     """Run until SIGTERM, SIGINT or /quitquitquit, then drain. Raises OSError when a port is taken."""
+    keep_freed_memory()
     async with AsyncExitStack() as stack:
         await Server(node, bootstrap, stack).run()
 

@@ -31,6 +31,7 @@ from mesh.proxy.crew.messages import (
     Start,
 )
 from mesh.proxy.data_plane import DataPlane
+from mesh.proxy.heap import keep_freed_memory
 from mesh.xds.errors import Rejected
 
 
@@ -108,6 +109,7 @@ async def serve(pipe: Connection) -> None:
 def main(descriptor: int) -> None:
     """``descriptor`` is our end of the pipe."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the first worker says when to leave
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(Connection(descriptor)))
 

@@ -111,12 +111,12 @@ def encode_common(entry: AccessLogEntry, common: Any) -> None:
         (common.downstream_remote_address, entry.downstream_remote_address),
     ):
         if address:
-            field.CopyFrom(_address(address))
+            field.CopyFrom(encode_address(address))
     common.custom_tags.update(_tags(entry))
     _encode_tls(entry, common.tls_properties)
 
 
-def _address(text: str) -> Any:
+def encode_address(text: str) -> Any:
     """``address:port`` or ``[v6]:port``; anything else is carried as the path of a pipe."""
     host, colon, port = text.rpartition(":")
     if colon and port.isdecimal() and int(port) < 0x10000:

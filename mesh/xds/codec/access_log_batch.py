@@ -18,7 +18,7 @@ from envoy.service.accesslog.v3 import als_pb2
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
-from mesh.xds.codec.access_log import encode_entry, set_messages
+from mesh.xds.codec.access_log import encode_address, encode_entry, set_messages
 from mesh.xds.codec.access_logger import UPSTREAM_TIME_HEADER
 from mesh.xds.codec.wire import struct
 
@@ -32,6 +32,7 @@ _NANOS: Final = 1_000_000_000
 _MICROS: Final = 1_000_000
 
 _Key = tuple[object, ...]
+_address = lru_cache(maxsize=1024)(encode_address)
 
 
 def stream_identifier(node: Node, log_name: str) -> bytes:
@@ -50,9 +51,11 @@ class BatchEncoder:
         self._start = self._varying.common_properties.start_time
         self._took = self._varying.common_properties.duration
         self._downstream = self._varying.common_properties.downstream_remote_address.socket_address
+        self._upstream_local = self._varying.common_properties.upstream_local_address
         self._filter_state = self._varying.common_properties.filter_state_objects
         self._request = self._varying.request
         self._response = self._varying.response
+        self._upstream_local_text = ""
         self._service_time_ms: int | None = None
         self._messages = (0, 0)
 
@@ -74,6 +77,7 @@ class BatchEncoder:
         self._start.nanos = micros * 1000
         self._took.seconds, self._took.nanos = divmod(round(entry.duration_s * _NANOS), _NANOS)
         self._downstream.address, self._downstream.port_value = downstream
+        self._set_upstream_local(entry.upstream_local_address)
         request, response = self._request, self._response
         request.path = entry.path
         request.request_id = entry.request_id
@@ -95,6 +99,16 @@ class BatchEncoder:
             self._response.response_headers.clear()
         else:
             self._response.response_headers[UPSTREAM_TIME_HEADER] = str(milliseconds)
+
+    def _set_upstream_local(self, text: str) -> None:
+        """A port for each connection, so none of what many requests share."""
+        if text == self._upstream_local_text:
+            return
+        self._upstream_local_text = text
+        if text:
+            self._upstream_local.CopyFrom(_address(text))
+        else:
+            self._upstream_local.Clear()
 
     def _set_messages(self, entry: AccessLogEntry) -> None:
         messages = entry.request_messages, entry.response_messages
@@ -118,7 +132,6 @@ class BatchEncoder:
             entry.upstream_transport_failure_reason,
             entry.upstream_host,
             entry.upstream_cluster,
-            entry.upstream_local_address,
             entry.downstream_local_address,
             entry.requested_server_name,
             entry.route_name,
@@ -151,6 +164,7 @@ def _encode_constant(entry: AccessLogEntry) -> bytes:
         response_header_bytes=0,
         bytes_sent=0,
         upstream_service_time_s=None,
+        upstream_local_address="",
         downstream_remote_address="",
         request_messages=0,
         response_messages=0,

@@ -52,7 +52,7 @@ VARIANTS = {
     "bytes_sent": (0, 1 << 33),
     "upstream_service_time_s": (None, 0.0, 0.25),
     "downstream_remote_address": ("", "[::1]:80", "@pipe"),
-    "upstream_local_address": ("", "[::1]:80"),
+    "upstream_local_address": ("", "[::1]:80", "127.0.0.1:45455", "@pipe"),
     "request_id": ("", "another"),
     "forwarded_for": ("", "1.2.3.4, 5.6.7.8"),
     "user_agent": ("", "iPhone"),
@@ -91,6 +91,12 @@ def test_the_identifier_stands_in_front() -> None:
     message = als_pb2.StreamAccessLogsMessage.FromString(BatchEncoder().encode([FULL], identifier))
     assert message.identifier.log_name == "mixer"
     assert len(message.http_logs.log_entry) == 1
+
+
+def test_requests_on_new_connections_share_what_is_remembered() -> None:
+    encoder = BatchEncoder()
+    encoder.encode(replace(FULL, upstream_local_address=f"127.0.0.1:{port}") for port in range(40000, 40100))
+    assert len(encoder._constant) == 1
 
 
 def test_what_is_remembered_is_bounded() -> None:
