@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,8 +9,8 @@ from differ.case import Case, case, get
 from differ.origin import HOST
 from differ.pair import NODE, Pair
 from differ.resources import ORIGIN, Area, Ports, cluster, logs_as, prefix, to
+from differ.workload import secrets
 
-from mesh.citadel.ca import CertificateAuthority
 from mesh.model.cluster import Cluster
 from mesh.model.http_filter import Router
 from mesh.model.listener import (
@@ -23,23 +22,13 @@ from mesh.model.listener import (
 )
 from mesh.model.names import MTLS_ALPN, UPSTREAM_ALPN
 from mesh.model.route import Route, RouteConfiguration, RouteMatch, VirtualHost
-from mesh.model.tls import DownstreamTls, Secrets, UpstreamTls
-from mesh.proxy.agent.csr import key_pem, new_key, signing_request
-from mesh.proxy.agent.issued import read_chain
+from mesh.model.tls import DownstreamTls, UpstreamTls
 
 pytestmark = [pytest.mark.envoy, pytest.mark.asyncio(loop_scope="module")]
 
 MODES: tuple[ForwardClientCert, ...] = get_args(ForwardClientCert)
 INBOUND = "inbound|9080||"
 SAID = "x-forwarded-client-cert: By=spiffe://a;URI=spiffe://b"
-
-
-def secrets(directory: Path) -> Secrets:
-    """One workload's: both sidecars of a pair, and both proxies, show the same certificate."""
-    authority = CertificateAuthority.open(directory / "citadel")
-    key = new_key()
-    leaf = authority.sign(signing_request(key, NODE.spiffe_id), NODE.spiffe_id)
-    return read_chain([leaf, authority.root_pem.decode()], key_pem(key), NODE.spiffe_id)[0]
 
 
 def tls(*names: str) -> UpstreamTls:

@@ -14,6 +14,7 @@ intended     all of them, each by name and with its reason
 intended_http2
              ... in HTTP/2
 pair         both proxies, and one case run on both
+workload     whose sidecars they are
 
 For HTTP/2, where a case is frames, and the origin is spoken to in it where the authority says so:
 
