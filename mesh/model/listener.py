@@ -30,6 +30,7 @@ class HttpConnectionManager:
     route_config: RouteConfiguration | None = None
     access_logs: tuple[AccessLog, ...] = ()
     forward_client_cert: ForwardClientCert = "SANITIZE"
+    forward_client_pem: bool = False  # where that writes an element: with the client's certificate itself
     server_name: str = ""  # the "server" response header; "" = pass the upstream's through
     generate_request_id: bool = True
     stream_idle_timeout_s: float = 0.0  # 0 = none, Istio's default

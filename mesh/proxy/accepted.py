@@ -178,5 +178,7 @@ class AcceptedConnection(asyncio.Protocol):
         info.scheme = b"https"
         info.application_protocol = secured.selected_alpn_protocol() or ""
         info.peer_principal = principal(secured)
-        info.client_cert = client_cert_element(secured, info.local_principal)
+        info.client_cert = client_cert_element(
+            secured, info.local_principal, with_pem=chain.forwards_client_pem
+        )
         connection.attach(chain.make_protocol(info))

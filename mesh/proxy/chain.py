@@ -33,12 +33,13 @@ class LiveConnection(Protocol):
 
 
 class RuntimeChain:
-    __slots__ = ("handler", "live", "model", "tls")
+    __slots__ = ("forwards_client_pem", "handler", "live", "model", "tls")
 
     def __init__(self, model: FilterChain, handler: Handler) -> None:
         self.model = model
         self.tls = model.tls
         self.handler = handler
+        self.forwards_client_pem = isinstance(handler, HttpManager) and handler.model.forward_client_pem
         self.live: set[Served] = set()
 
     def make_protocol(self, info: ConnectionInfo) -> asyncio.Protocol:

@@ -6,6 +6,7 @@ import hashlib
 import ssl
 from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import quote
 
 # RFC 4514 short names, as Envoy prints a subject
 _SHORT = {
@@ -16,6 +17,7 @@ _SHORT = {
     "localityName": "L",
     "stateOrProvinceName": "ST",
 }
+
 _MISMATCH = (  # Envoy's words, BoringSSL's code and all
     "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:"
     "verify cert failed: SAN matcher, certificate SANs are [{}]:TLS_error_end"
@@ -69,15 +71,18 @@ def mismatch(connection: ssl.SSLObject) -> str:
     return _MISMATCH.format(", ".join(value for _, value in _all_names(connection)))
 
 
-def client_cert_element(connection: ssl.SSLObject, own_principal: str) -> bytes:
-    """``By=...;Hash=...;Subject="...";URI=...;DNS=...``; nothing when the client showed no certificate. By is
-    for who has a principal, URI is there even if the client has none."""
+def client_cert_element(connection: ssl.SSLObject, own_principal: str, *, with_pem: bool = False) -> bytes:
+    """``By=...;Hash=...;Cert="...";Subject="...";URI=...;DNS=...``; nothing when the client showed no
+    certificate. By is for who has a principal, Cert where it is asked for, URI even if the client has none.
+    """
     encoded = connection.getpeercert(True)
     if not encoded:
         return b""
     certificate = connection.getpeercert()
     parts = [f"By={own_principal}"] if own_principal else []
     parts.append(f"Hash={hashlib.sha256(encoded).hexdigest()}")
+    if with_pem:
+        parts.append(f'Cert="{quote(ssl.DER_cert_to_PEM_cert(encoded), safe="")}"')
     parts.append(f'Subject="{_subject(certificate)}"')
     parts += [f"URI={name}" for name in uri_names(certificate) or [""]]
     parts += [f"DNS={name}" for name in _alt_names(certificate, "DNS")]

@@ -65,6 +65,7 @@ def _https(name: str, port: int, tls: DownstreamTls) -> Listener:
         route_config=routing,
         access_logs=(logs_as("destination"),),
         forward_client_cert="SANITIZE_SET",
+        forward_client_pem=True,
         server_name="istio-envoy",
         use_remote_address=True,
     )

@@ -100,6 +100,7 @@ def _manager(world: World, node: Node, port: GatewayPort, route: str) -> HttpCon
         route_config_name=route,
         access_logs=filters.outbound_access_logs(node),
         forward_client_cert="SANITIZE_SET",
+        forward_client_pem=True,
         server_name=SERVER_NAME,
         request_headers_timeout_s=filters.HEAD_TIMEOUT_S,
         internal_networks=filters.INTERNAL_NETWORKS,

@@ -105,15 +105,16 @@ def _encode_manager(manager: HttpConnectionManager) -> Any:
     if not manager.server_name:
         message.server_header_transformation = _Hcm.PASS_THROUGH
     if manager.forward_client_cert in _WRITES_CLIENT_CERT:
-        _set_client_cert_details(message)
+        _set_client_cert_details(message, manager.forward_client_pem)
     _encode_routes(manager, message)
     return message
 
 
-def _set_client_cert_details(message: Any) -> None:
-    """What Istio puts in x-forwarded-client-cert beside By and Hash."""
+def _set_client_cert_details(message: Any, with_pem: bool) -> None:
+    """What Istio puts in x-forwarded-client-cert beside By and Hash; ``with_pem`` at its gateways."""
     details = message.set_current_client_cert_details
     details.subject.value = details.dns = details.uri = True
+    details.cert = with_pem
 
 
 def _encode_routes(manager: HttpConnectionManager, message: Any) -> None:
@@ -137,6 +138,7 @@ def _decode_manager(message: Any) -> HttpConnectionManager:
         route_config=decode_route_configuration(message.route_config) if inline else None,
         access_logs=tuple(map(decode_log, message.access_log)),
         forward_client_cert=_FORWARD_OF.get(message.forward_client_cert_details, "SANITIZE"),
+        forward_client_pem=message.set_current_client_cert_details.cert,
         server_name=message.server_name,
         generate_request_id=message.generate_request_id.value,
         stream_idle_timeout_s=seconds(message.stream_idle_timeout),

@@ -108,7 +108,7 @@ MATCHES = st.sampled_from(
         {"headers": {"End-User": {"exact": "jason"}}, "withoutHeaders": {"x": {}}},
         {"sourceLabels": {"app": "reviews"}},
         {"port": 9080},
-        {"gateways": ["public"]},
+        {"gateways": ["a"]},
         {"queryParams": {"q": {"regex": "*"}}, "method": {"exact": "GET"}},
     ]
 )
@@ -137,12 +137,17 @@ def rules(draw: st.DrawFn) -> dict[str, Any]:
     return rule
 
 
+L4 = [{"destination": {"host": "reviews"}}]
+
+
 @st.composite
 def virtual_services(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "hosts": draw(st.lists(HOSTS, min_size=1, max_size=2, unique=True)),
-        "gateways": draw(st.sampled_from([[], ["mesh"], ["mesh", "public"], ["public"]])),
+        "gateways": draw(st.sampled_from([[], ["mesh"], ["mesh", "a"], ["a"], ["default/a", "other/b"]])),
         "http": draw(st.lists(rules(), min_size=1, max_size=3)),
+        "tls": draw(st.sampled_from([[], [{"match": [{"sniHosts": ["reviews"]}], "route": L4}]])),
+        "tcp": draw(st.sampled_from([[], [{"route": L4}]])),
     }
 
 
@@ -184,7 +189,39 @@ def peer_authentications(draw: st.DrawFn) -> dict[str, Any]:
     return spec
 
 
+SERVER_HOSTS = st.sampled_from(
+    ["*", "reviews", "default/*", "./*.example.com", "made.up", "*/reviews.default"]
+)
+
+
+@st.composite
+def servers(draw: st.DrawFn) -> dict[str, Any]:
+    protocol = draw(st.sampled_from(["HTTP", "HTTPS", "TLS", "TCP"]))
+    port = {
+        "number": draw(st.sampled_from([80, 443])),
+        "name": draw(st.sampled_from("abc")),
+        "protocol": protocol,
+    }
+    made = {"port": port, "hosts": draw(st.lists(SERVER_HOSTS, min_size=1, max_size=2, unique=True))}
+    if protocol == "HTTP" and draw(st.booleans()):
+        made["tls"] = {"httpsRedirect": True}
+    if protocol in ("HTTPS", "TLS"):
+        mode = draw(st.sampled_from(["SIMPLE", "MUTUAL", "PASSTHROUGH", "ISTIO_MUTUAL", "AUTO_PASSTHROUGH"]))
+        named = {"credentialName": draw(st.sampled_from("xy"))} if mode in ("SIMPLE", "MUTUAL") else {}
+        made["tls"] = {"mode": mode, **named}
+    return made
+
+
+@st.composite
+def gateways(draw: st.DrawFn) -> dict[str, Any]:
+    """Galley wants the names of ports to differ."""
+    found = {one["port"]["name"]: one for one in draw(st.lists(servers(), min_size=1, max_size=3))}
+    selector = draw(st.sampled_from([{}, {"app": "router"}, {"app": "nobody"}]))
+    return {"selector": selector, "servers": list(found.values())}
+
+
 SPECS = {
+    "Gateway": ("networking.istio.io/v1", gateways()),
     "VirtualService": ("networking.istio.io/v1", virtual_services()),
     "DestinationRule": ("networking.istio.io/v1", destination_rules()),
     "PeerAuthentication": ("security.istio.io/v1", peer_authentications()),
@@ -218,6 +255,8 @@ def mixed_mesh(node: MakeNode) -> tuple[Node, ...]:
         node("reviews-v1", 6, namespace="other"),
         node("curl", 7, service="", ports=()),
         node("peer-v1", 8, interception="REDIRECT", ports=(ServicePort("p2p", 7000, 7000, "AUTO"),)),
+        node("router-v1", 10, service="", ports=(), type="router"),
+        node("router-v2", 11, type="router", engine="envoy", namespace="other"),
         node("peer-v2", 9, outbound_addresses=ASIDE, ports=(ServicePort("p2p", 7000, 7000, "AUTO"),)),
     )
 
