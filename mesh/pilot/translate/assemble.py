@@ -19,7 +19,7 @@ def assemble(world: World, node: Node) -> Resources:
     found, listening = clusters(seen, node), listeners(seen, node)
     return Resources(
         found,
-        endpoints(seen, node),
+        endpoints(seen, node, found),
         listening,
         gateway_routes(seen, node, listening) if node.type == "router" else routes(seen, node),
         secrets(seen, node, found, listening),

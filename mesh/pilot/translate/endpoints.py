@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 
+from mesh.model.cluster import Cluster
 from mesh.model.endpoint import ClusterLoadAssignment, Endpoint
 from mesh.model.node import Node
 from mesh.pilot.registry import proxy_name
@@ -13,10 +14,19 @@ from mesh.pilot.translate.entry_cluster import listed
 from mesh.pilot.translate.locality import Placed, by_locality, is_relative, locality_of
 from mesh.pilot.translate.peer_authentication import mtls_mode
 from mesh.pilot.world import World
+from mesh.xds.references import assignment_names
 
 
-def endpoints(world: World, node: Node) -> tuple[ClusterLoadAssignment, ...]:
+def endpoints(world: World, node: Node, clusters: Iterable[Cluster]) -> tuple[ClusterLoadAssignment, ...]:
     """The load assignment of every EDS cluster the proxy has, sorted by name; empty ones are sent too."""
+    found = _for_all(world, node)
+    if node.type == "sidecar":
+        return found
+    wanted = assignment_names(clusters)  # a router lacks those whose credentials are not there
+    return tuple(one for one in found if one.cluster_name in wanted)
+
+
+def _for_all(world: World, node: Node) -> tuple[ClusterLoadAssignment, ...]:
     return world.shared(("endpoints", *_viewpoint(world, node)), lambda: tuple(_assignments(world, node)))
 
 

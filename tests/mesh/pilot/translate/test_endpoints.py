@@ -6,6 +6,7 @@ import pytest
 
 from mesh.model.endpoint import Endpoint
 from mesh.model.node import Node
+from mesh.pilot.translate.clusters import clusters
 from mesh.pilot.translate.endpoints import endpoints
 from mesh.pilot.world import World
 
@@ -23,7 +24,7 @@ spec: {host: reviews, subsets: [{name: v2, labels: {version: v2}}, {name: v9, la
 def by_subset(world: World, node: Node) -> dict[str, list[Endpoint]]:
     return {
         found.cluster_name.split("|")[2]: [one for part in found.localities for one in part.endpoints]
-        for found in endpoints(world, node)
+        for found in endpoints(world, node, clusters(world, node))
     }
 
 
