@@ -193,6 +193,15 @@ def own() -> tuple[Case, ...]:
         at("no cluster", "/nothing"),
         at("a redirect", "/redirect"),
         ask(
+            "more streams than are allowed",
+            "5.1.2",
+            settings((4, 0)),  # so none of them ends
+            *(get(path="/direct", authority="own.http2", stream=at) for at in range(1, 2 * 1030, 2)),
+            Do.SYNC,
+            settings((4, 65535)),
+            responses=1030,
+        ),
+        ask(
             "a direct answer before the end",
             "8.1",
             get(path="/direct", authority="own.http2", end=False),

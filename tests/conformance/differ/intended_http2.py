@@ -199,6 +199,9 @@ _OF_RESPONSES: Table = {
         facts("RFC 9113 5.4.2: the stream is reset; Envoy closes the connection", "origin resets"),
         *("an update of 0 of the stream", "too much of it"),
     ),
+    ("http2 endings", "more streams than are allowed"): answers(
+        (200,) * 1024, (200,) * 1024, "both serve 1024; of so many at once Envoy's log service drops entries"
+    ),
     (_RESPONSES, "HEAD without a length, from HTTP/1"): facts(
         "no length is known, and there is no body: nothing is said; Envoy says chunked", "response headers"
     ),
