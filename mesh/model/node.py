@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Literal
 
 from mesh.model.identity import DEFAULT_TRUST_DOMAIN, SpiffeId
@@ -76,6 +77,14 @@ class Node:
     def id(self) -> str:
         """Istio's node id: ``sidecar~<ip>~<name>.<namespace>~<namespace>.svc.cluster.local``."""
         return f"{self.type}~{self.address}~{self.name}.{self.namespace}~{self.namespace}.{DOMAIN}"
+
+    @property
+    def owns_its_network(self) -> bool:
+        """Whether it may listen on every address: behind interception, and as a router anywhere but on
+        loopback, where it shares the machine's ports with others."""
+        if self.type == "router":
+            return not ip_address(self.address).is_loopback
+        return self.interception == "REDIRECT"
 
     @property
     def spiffe_id(self) -> SpiffeId:

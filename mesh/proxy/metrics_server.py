@@ -34,7 +34,7 @@ def merged_port(view: AdminView, request: Request) -> Response:
 
 def open_address(node: Node) -> str:
     """Where the ports for others are: in a network namespace of its own anywhere, else its own address."""
-    return "0.0.0.0" if node.interception == "REDIRECT" else node.address
+    return "0.0.0.0" if node.owns_its_network else node.address
 
 
 class SidecarPorts:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Literal
 
 from mesh.galley.api.gateway import HTTP_PROTOCOLS, TLS_PROTOCOLS, Gateway, Server
@@ -74,7 +73,10 @@ def gateway_ports(world: World, node: Node) -> tuple[GatewayPort, ...]:
         return ()
     found: dict[tuple[str, int], list[BoundServer]] = {}
     for server in _servers(world, node):
-        where = server.server.bind or _address(node), server.server.port.number
+        where = (
+            server.server.bind or (ANY_ADDRESS if node.owns_its_network else node.address),
+            server.server.port.number,
+        )
         there = found.setdefault(where, [])
         alike = not there or _FAMILY[there[0].kind] == _FAMILY[server.kind] != "tcp"
         if alike:
@@ -122,11 +124,6 @@ def _kind(server: Server) -> Kind | None:
     if tls.mode == "PASSTHROUGH":
         return "passthrough"
     return "https" if protocol == "HTTPS" else "tls"
-
-
-def _address(node: Node) -> str:
-    """A proxy on loopback shares the machine's ports with others: it has its own address alone."""
-    return node.address if ip_address(node.address).is_loopback else ANY_ADDRESS
 
 
 def _narrower(one: str, other: str) -> str | None:

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mesh.platform.docker.base_image import ImageError
 from mesh.platform.docker.image import ensure_image
 
 BOOKINFO = Path(__file__).parents[3] / "compose" / "bookinfo.yaml"
+GATEWAY = BOOKINFO.with_name("gateway.yaml")
 UP_TIMEOUT_S = 300
 RULES = """\
 apiVersion: networking.istio.io/v1
@@ -96,7 +98,8 @@ def test_a_missing_file_and_a_wrong_engine_are_refused(capsys: pytest.CaptureFix
 
 @pytest.fixture(scope="module")
 def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
-    """Bookinfo's details and client, injected by the command and up, with docker-compose at hand."""
+    """Bookinfo's details and client, and a gateway, injected by the command and up, with docker-compose at
+    hand."""
     if shutil.which("docker-compose") is None:
         pytest.skip("docker-compose is not installed")
     try:
@@ -107,6 +110,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
         pytest.skip(str(reason))
     whole = yaml.safe_load(BOOKINFO.read_text())
     part = {"services": {name: whole["services"][name] for name in ("details-v1", "client")}}
+    part["services"]["ingress"] = yaml.safe_load(GATEWAY.read_text())["services"]["ingress"]
     folder = tmp_path_factory.mktemp("compose")
     plain, out = folder / "plain.yaml", folder / "mesh.yaml"
     plain.write_text(yaml.safe_dump(part))
@@ -154,3 +158,39 @@ def test_a_token_is_seen_by_its_own_sidecar_only(compose: Compose) -> None:
             == "none"
         )
     assert len(tokens) == 2
+
+
+DOOR = """\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: front, namespace: istio-system}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [books.example]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: books}
+spec:
+  hosts: [books.example]
+  gateways: [istio-system/front]
+  http: [{route: [{destination: {host: details}}]}]
+"""
+KNOCK = """\
+import sys, urllib.request
+request = urllib.request.Request(sys.argv[1], headers={"host": "books.example"})
+print(urllib.request.urlopen(request).status)
+"""
+READY = ("python", "-S", "-m", "mesh.platform.docker.probe", "http://127.0.0.1:15021/healthz/ready")
+
+
+@pytest.mark.docker
+def test_a_gateway_of_the_file_is_a_door_for_those_outside(compose: Compose) -> None:
+    """Istiod's container has no sidecar: it is as good as any browser."""
+    deadline = time.monotonic() + UP_TIMEOUT_S
+    while "ingress-0.istio-system" not in compose("exec", "-T", "istiod", "meshctl", "ps"):
+        assert time.monotonic() < deadline, compose("logs", "ingress-sidecar")
+    compose("exec", "-T", "istiod", "meshctl", "apply", "--wait", "-f", "-", text=DOOR)
+    compose("exec", "-T", "ingress-sidecar", *READY)
+    url = "http://ingress/details/0"
+    assert compose("exec", "-T", "istiod", "python", "-c", KNOCK, url).strip() == "200"

@@ -69,3 +69,18 @@ def test_canonical_labels_win_over_app_and_version() -> None:
 def test_without_labels_the_workload_is_the_service_and_latest_the_revision() -> None:
     peer = node(labels={}).peer()
     assert (peer.canonical_service, peer.canonical_revision, peer.app) == ("reviews-v1", "latest", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"interception": "REDIRECT"}, True),
+        ({"interception": "NONE"}, False),
+        ({"type": "router", "address": "10.0.0.1"}, True),
+        ({"type": "router", "address": "127.64.9.2"}, False),
+    ],
+)
+def test_who_shares_its_machine_listens_at_its_own_address(changes, expected):
+    known = {"address": "127.0.0.1", "interception": "NONE", **changes}
+    node = Node("a", "default", service_account="a", workload="a", **known)
+    assert node.owns_its_network is expected
