@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, cast
 
-from mesh.proxy.tls_session import TlsSession
+from mesh.proxy.tls_sessions import TlsSessions
 
 READ_SIZE = 16384  # a TLS record's largest payload
 
@@ -255,7 +255,7 @@ async def connect_tls(
     context: ssl.SSLContext,
     server_name: str,
     refusal: Callable[[ssl.SSLObject], str] | None = None,
-    resumption: TlsSession | None = None,
+    resumption: TlsSessions | None = None,
 ) -> TlsConnection:
     """A connection whose handshake is done, for a protocol to be attached to. "": the server is told no name.
     ``resumption`` holds what was agreed on with this server before, and will hold it of this connection.

@@ -235,6 +235,16 @@ async def test_the_next_connection_to_a_host_resumes_the_session_of_the_last(pro
     assert {entry.source_principal for entry in proxy.entries} == {CLIENT_ID}
 
 
+async def test_connections_made_at_the_same_time_resume_a_session_each(proxy, pair):
+    clients = [await pair(max_requests_per_connection=1)]
+    clients += [await proxy.client(pair.outer) for _ in range(7)]
+    for _ in range(2):
+        answers = await asyncio.gather(*(client.get() for client in clients))
+        assert {answer[0] for answer in answers} == {200}
+    reused = proxy.worker.stats.counter("cluster.up.ssl.session_reused").value
+    assert reused >= len(clients)
+
+
 async def test_new_secrets_resume_nothing_that_was_agreed_on_under_the_old(proxy, pair, secrets_of):
     client = await pair(max_requests_per_connection=1)
     assert (await client.get())[0] == 200
