@@ -3,6 +3,6 @@
 lab      the lab: its steps in order
 config   the YAML of mesh/, the certificates, and what a sabotage makes of them
 inward   a to e: TLS, redirect, client certificates, TLS unopened, a new certificate
-outward  f: out by the egress gateway
+outward  f, g: out by the egress gateway
 visitor  the client outside the mesh, and what it saw
 """

@@ -18,6 +18,7 @@ SABOTAGES: Mapping[str, str] = {
     "redirect": "plaintext is served instead of redirected: step b must fail",
     "mutual": "the staff's door asks nobody for a certificate: step c must fail",
     "passthrough": "the gateway opens the vault's TLS: step d must fail",
+    "origination": "the gateway speaks plaintext to the bank: step g must fail",
     "egress": "the rule that leads out by the gateway is dropped: step f must fail",
 }
 
@@ -37,6 +38,10 @@ def _opened(document: Document) -> None:
     server["port"]["protocol"], server["tls"] = "HTTPS", {"mode": "SIMPLE", "credentialName": "shop"}
 
 
+def _in_plaintext(document: Document) -> None:
+    document["spec"]["trafficPolicy"]["portLevelSettings"][0]["tls"] = {"mode": "DISABLE"}
+
+
 def _straight_out(document: Document) -> None:
     document["spec"]["http"][0]["route"] = document["spec"]["http"][1]["route"]
 
@@ -46,13 +51,14 @@ _SPOILT: Mapping[str, tuple[tuple[str, str], Callable[[Document], None]]] = {
     "redirect": (("Gateway", "front"), _no_redirect),
     "mutual": (("Gateway", "front"), _nobody_asked),
     "passthrough": (("Gateway", "front"), _opened),
+    "origination": (("DestinationRule", "bank"), _in_plaintext),
     "egress": (("VirtualService", "api"), _straight_out),
 }
 
 
 def mesh_yaml(name: str, sabotage: str = "", **values: str) -> str:
-    """A file of mesh/ as it is applied: unchanged, unless the sabotage is about it; ADDRESS and the like
-    give way to ``values``."""
+    """A file of mesh/ as it is applied: unchanged, unless the sabotage is about it; API_ADDRESS and the
+    like give way to ``values``."""
     text = (FOLDER / name).read_text()
     for word, value in values.items():
         text = text.replace(word, value)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from labs.gateway.config import SABOTAGES
 from labs.gateway.inward import Doors, mutual, passthrough, redirect, rotation, tls
-from labs.gateway.outward import egress
+from labs.gateway.outward import egress, origination
 from labs.harness.lab import Lab
 from labs.harness.run import Run
 
@@ -18,6 +18,7 @@ async def steps(run: Run) -> None:
     for step in (tls, redirect, mutual, passthrough, rotation):
         await step(run, doors)
     await egress(run)
+    await origination(run)
 
 
 GATEWAY = Lab(

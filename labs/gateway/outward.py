@@ -1,4 +1,4 @@
-"""f: out by the egress gateway."""
+"""f, g: out by the egress gateway."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LOG_DEADLINE_S = 15.0  # Envoy writes its log every second
 
 async def egress(run: Run) -> None:
     async with run.step("f", "Out by the egress gateway"):
-        address = run.runtime.address("api.example")
-        await run.apply(mesh_yaml("api.yaml", ADDRESS=address), "api.yaml")
+        api, bank = (run.runtime.address(name) for name in ("api.example", "bank.example"))
+        await run.apply(mesh_yaml("api.yaml", API_ADDRESS=api, BANK_ADDRESS=bank), "api.yaml")
         await _send(run, "straight")
         await run.apply(mesh_yaml("egress.yaml", run.sabotage), "egress.yaml")
         await _send(run, "by-the-gateway")
@@ -30,12 +30,17 @@ async def egress(run: Run) -> None:
         run.check(verdict(check, f"{by_gateway} of {COUNT} after the rule, {straight} of {COUNT} before it"))
 
 
-async def _send(run: Run, path: str) -> None:
-    plan = Plan(f"http://api.example:8000/{path}", count=COUNT, seed=run.next_seed(), served_by="=(outside)")
+async def origination(run: Run) -> None:
+    async with run.step("g", "In plaintext to the gateway, by TLS from there"):
+        await _send(run, "bank", host="bank.example", served_by="(vault)")
+
+
+async def _send(run: Run, path: str, host: str = "api.example", served_by: str = "=(outside)") -> None:
+    plan = Plan(f"http://{host}:8000/{path}", count=COUNT, seed=run.next_seed(), served_by=served_by)
     history = await run.send(plan)
     bad = failures(history)
     verdict = failed if bad else passed
-    run.check(verdict(f"the API answers, {path}", f"{COUNT - len(bad)} of {COUNT}"))
+    run.check(verdict(f"{host} answers, {path}", f"{COUNT - len(bad)} of {COUNT}"))
 
 
 async def _logged(run: Run) -> int | None:

@@ -8,7 +8,11 @@ from labs.gateway.config import SABOTAGES, mesh_yaml, secret_yaml
 from labs.harness.authority import Authority
 from mesh.galley.parse import parse
 
-FILES = {"ingress.yaml": {}, "api.yaml": {"ADDRESS": "10.0.0.1"}, "egress.yaml": {}}
+FILES = {
+    "ingress.yaml": {},
+    "api.yaml": {"API_ADDRESS": "10.0.0.1", "BANK_ADDRESS": "10.0.0.2"},
+    "egress.yaml": {},
+}
 
 
 @pytest.mark.parametrize("sabotage", ["", *SABOTAGES])
