@@ -76,7 +76,7 @@ class TlsConnection(asyncio.Protocol):
         self._on_spoken = on_spoken
         self._write = self.ssl_object.write
         self._on_ready: Callable[[TlsConnection], None] | None = on_ready
-        self._on_failed = on_failed
+        self._on_failed: Callable[[HandshakeError], None] | None = on_failed
         self._refusal = refusal
         self._protocol: asyncio.Protocol | None = None
         self._closing = False
@@ -107,8 +107,9 @@ class TlsConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True  # nothing can be said any more, not even goodbye
-        if self._protocol is not None:
-            self._protocol.connection_lost(exc)
+        protocol, self._protocol = self._protocol, None  # no cycle: it has us
+        if protocol is not None:
+            protocol.connection_lost(exc)
         elif self._on_ready is not None:
             reason = "connection closed during the handshake" if exc is None else str(exc)
             self._fail(HandshakeError(reason, "gone"))
@@ -138,13 +139,14 @@ class TlsConnection(asyncio.Protocol):
             self._fail(HandshakeError(reason, "san"))
             return
         self._flush()
-        ready, self._on_ready = self._on_ready, None
+        ready, self._on_ready, self._on_failed = self._on_ready, None, None
         if ready is not None:
             ready(self)
 
     def _fail(self, error: HandshakeError) -> None:
-        self._on_ready = None
-        self._on_failed(error)
+        failed, self._on_ready, self._on_failed = self._on_failed, None, None
+        if failed is not None:
+            failed(error)
 
     def _first_read(self, size: int) -> bytes:
         """Stands for ``_read`` until something came."""
