@@ -12,7 +12,7 @@
     chain_match      which filter chain takes it (pure)
     chain            a filter chain at run time
     tls              TLS between the socket and the protocol on it
-    tls_sessions     what the next handshake with a host need not do again
+    tls_session      what the next handshake with a host need not do again
     tls_stats        Envoy's ssl. counters
     tls_contexts     SSL contexts from the workload's secrets
     peer_certificate what the other side's certificate says (pure)

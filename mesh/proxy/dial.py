@@ -88,7 +88,7 @@ async def _connect_tls(
     context = worker.contexts.client(tls)
     try:
         secured = await connect_tls(
-            worker.loop, host.address, context, tls.sni, refusal, resumption=host.tls_sessions
+            worker.loop, host.address, context, tls.sni, refusal, resumption=host.tls_session
         )
     except HandshakeError as error:
         cluster.stats.tls.failed(error)

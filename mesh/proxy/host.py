@@ -11,7 +11,7 @@ from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.proxy.grpc import http_status_of
 from mesh.proxy.health_check.http1_probe import IMMEDIATE_FAIL
 from mesh.proxy.http2_pool import make_pool
-from mesh.proxy.tls_sessions import TlsSessions
+from mesh.proxy.tls_session import TlsSession
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import RuntimeCluster
@@ -49,7 +49,7 @@ class Host:
         "successes",
         "text",
         "timeouts",
-        "tls_sessions",
+        "tls_session",
         "tunnels",
         "uses_tls",
         "warms_since",
@@ -66,7 +66,7 @@ class Host:
         self.monitor: Monitor | None = None  # of outlier detection
         self.session: Session | None = None  # of its health checks
         self.is_watched = False  # by either
-        self.tls_sessions = TlsSessions()
+        self.tls_session = TlsSession()
         self.pool = make_pool(self, cluster)
         self.tunnels: Pool | None = None  # made when first needed
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, cast
 
-from mesh.proxy.tls_sessions import TlsSessions
+from mesh.proxy.tls_session import TlsSession
 
 READ_SIZE = 16384  # a TLS record's largest payload
 
@@ -257,7 +257,7 @@ async def connect_tls(
     context: ssl.SSLContext,
     server_name: str,
     refusal: Callable[[ssl.SSLObject], str] | None = None,
-    resumption: TlsSessions | None = None,
+    resumption: TlsSession | None = None,
 ) -> TlsConnection:
     """A connection whose handshake is done, for a protocol to be attached to. "": the server is told no name.
     ``resumption`` holds what was agreed on with this server before, and will hold it of this connection.
@@ -276,7 +276,7 @@ async def connect_tls(
 
     session, on_spoken = None, None
     if resumption is not None:
-        session = resumption.take(context, server_name)
+        session = resumption.offered(context, server_name)
         on_spoken = partial(resumption.keep, context, server_name)
 
     transport, _ = await loop.create_connection(

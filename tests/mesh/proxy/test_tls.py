@@ -246,6 +246,18 @@ async def test_connections_made_at_the_same_time_resume_a_session_each(proxy, pa
     assert reused >= len(clients)
 
 
+async def test_the_session_is_asked_for_once_and_not_for_each_connection(proxy, pair, monkeypatch):
+    """CPython never gives back what ``SSLObject.session`` copies: for each connection it would be a leak."""
+    asked, session = [], ssl.SSLObject.session
+    monkeypatch.setattr(
+        ssl.SSLObject, "session", property(lambda self: asked.append(self) or session.fget(self))
+    )
+    client = await pair(max_requests_per_connection=1)
+    for _ in range(5):
+        assert (await client.get())[0] == 200
+    assert len(asked) == 1
+
+
 async def test_new_secrets_resume_nothing_that_was_agreed_on_under_the_old(proxy, pair, secrets_of):
     client = await pair(max_requests_per_connection=1)
     assert (await client.get())[0] == 200
