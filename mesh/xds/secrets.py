@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from mesh.model.cluster import Cluster
 from mesh.model.listener import Listener
@@ -10,24 +11,25 @@ from mesh.model.names import CREDENTIAL_SCHEME
 from mesh.model.tls import DownstreamTls, UpstreamTls
 from mesh.xds.references import filter_chains
 
+_NONE: Final[frozenset[str]] = frozenset()
+
 
 def secrets_of_cluster(cluster: Cluster) -> frozenset[str]:
-    return _secret_names((cluster.tls,))
+    return _secrets_of(cluster.tls)
 
 
 def secrets_of_listener(listener: Listener) -> frozenset[str]:
-    return _secret_names(chain.tls for chain in filter_chains(listener))
+    return _NONE.union(*(_secrets_of(chain.tls) for chain in filter_chains(listener)))
 
 
 def secret_names(clusters: Iterable[Cluster], listeners: Iterable[Listener]) -> frozenset[str]:
-    return frozenset[str]().union(*map(secrets_of_cluster, clusters), *map(secrets_of_listener, listeners))
+    return _NONE.union(*map(secrets_of_cluster, clusters), *map(secrets_of_listener, listeners))
 
 
-def _secret_names(contexts: Iterable[DownstreamTls | UpstreamTls | None]) -> frozenset[str]:
-    return frozenset(
-        name
-        for tls in contexts
-        if tls is not None
-        for name in (tls.certificate, tls.validation)
-        if name.startswith(CREDENTIAL_SCHEME)
-    )
+def _secrets_of(tls: DownstreamTls | UpstreamTls | None) -> frozenset[str]:
+    """Asked of every cluster at every push: most have none, and cost next to nothing."""
+    if tls is None or not (
+        tls.certificate.startswith(CREDENTIAL_SCHEME) or tls.validation.startswith(CREDENTIAL_SCHEME)
+    ):
+        return _NONE
+    return frozenset(name for name in (tls.certificate, tls.validation) if name.startswith(CREDENTIAL_SCHEME))

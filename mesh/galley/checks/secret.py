@@ -90,7 +90,7 @@ def _check_life(certificate: x509.Certificate, at: Loc) -> Problems:
 
 
 def _certificates(pem: bytes) -> list[x509.Certificate]:
-    """None when it is no PEM of certificates."""
+    """Nothing when it is no PEM of certificates."""
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError:
