@@ -20,7 +20,7 @@ from mesh.model.listener import (
     HttpConnectionManager,
     Listener,
 )
-from mesh.model.names import MTLS_ALPN, UPSTREAM_ALPN
+from mesh.model.names import MTLS_ALPN, SYSTEM_ROOTS, UPSTREAM_ALPN
 from mesh.model.route import Route, RouteConfiguration, RouteMatch, VirtualHost
 from mesh.model.tls import DownstreamTls, UpstreamTls
 
@@ -47,6 +47,10 @@ def clusters(ports: Ports) -> tuple[Cluster, ...]:
         *(cluster(mode_cluster(mode), port, tls=tls(str(NODE.spiffe_id))) for mode, port in pairs),
         cluster("any-name", inbound, tls=tls()),
         cluster("wrong-name", inbound, tls=tls("spiffe://cluster.local/ns/default/sa/other")),
+        cluster(
+            "foreign-authority", inbound, tls=UpstreamTls("origin.test", MTLS_ALPN, validation=SYSTEM_ROOTS)
+        ),
+        cluster("no-certificate", inbound, tls=UpstreamTls("origin.test", MTLS_ALPN, certificate="")),
         cluster("plaintext-to-tls", inbound, max_requests_per_connection=1),
         cluster("tls-to-plaintext", ports.refused, tls=tls()),
         cluster("permissive-tls", ports.more[-1], tls=tls(str(NODE.spiffe_id))),
@@ -83,6 +87,8 @@ def _chain(transport: str, mode: ForwardClientCert) -> FilterChain:
 NAMED = (
     "any-name",
     "wrong-name",
+    "foreign-authority",
+    "no-certificate",
     "plaintext-to-tls",
     "tls-to-plaintext",
     "permissive-tls",
@@ -115,6 +121,8 @@ CASES = (
     ask("a body over mTLS", "/mode/SANITIZE", method="POST", body=b"x" * 100_000),
     ask("any name", "/any-name"),
     ask("another name than expected", "/wrong-name"),
+    ask("a server of another authority", "/foreign-authority"),
+    ask("a client without a certificate", "/no-certificate"),
     ask("plaintext where mTLS is asked for", "/plaintext-to-tls"),
     ask("nobody to shake hands with", "/tls-to-plaintext"),
     ask("permissive, mTLS", "/permissive-tls"),

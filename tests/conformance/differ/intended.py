@@ -195,6 +195,9 @@ INTENDED: Table = {
         *(f"TLS for {name}" for name in ("b.example", "c.example", "nobody")),
         "no TLS",
     ),
+    ("mtls", "a server of another authority"): facts(
+        "both refuse it alike; why is told in OpenSSL's words by us, in BoringSSL's by Envoy", "details"
+    ),
     ("streams", "no TLS where TLS is asked for"): facts(
         "OpenSSL and BoringSSL: each has its own hello, and its own words", "server received", "reason"
     ),
