@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test unit lint labs bench fuzz clean help
+.PHONY: demo test unit lint labs bench soak fuzz clean help
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -32,6 +32,10 @@ lint: $(STAMP)  ## ruff and mypy --strict
 
 bench: $(STAMP)  ## our sidecar against the real Envoy, side by side
 	$(BIN)/python -m loadtests.bench
+
+SECONDS_OF_SOAK ?= 300
+soak: $(STAMP)  ## a mesh under load, kills, stalls, resets and changes, every request accounted for
+	$(BIN)/python -m loadtests.soak --seconds $(SECONDS_OF_SOAK)
 
 SECONDS ?= 60
 fuzz: $(STAMP)  ## every parser against what nobody thought of, for SECONDS=60; ARGS="--seed N TARGET ..."

@@ -169,6 +169,13 @@ class ProcessRuntime:
             else:
                 await self._accepts(pod.app, pod.app_address, port.target_port)
 
+    async def restart_app(self, pod: str) -> None:
+        """SIGKILL the pod's app and start it again, as after a crash; the sidecar stays."""
+        found = self._pods[pod]
+        if found.app is not None:
+            await found.app.kill()
+        await self._start_app(found)
+
     def _sidecar_argv(self, pod: Pod, run_dir: Path, token_file: Path) -> list[str]:
         workload, options = pod.workload, self._options
         argv = [*options.sidecar_entry.get(workload.name, MESHCTL), "proxy", "--name", workload.pod]
