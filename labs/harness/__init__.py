@@ -6,6 +6,7 @@
     docker_runtime   pods as containers
     slot             a /16 of loopback for one run
     child            one child process: on a leash, stopped for certain
+    free_port        ports for those who must be told theirs
     eventually       waiting for an event with a deadline, never sleeping as proof
     mesh_api         the control plane's HTTP API: apply and wait
     lab              the life of a lab: up, steps, report, down, whatever happens

@@ -27,8 +27,9 @@ from differ.envoy import start_envoy
 from differ.origin import HOST
 from differ.ours import start_ours
 from differ.pair import NODE
-from differ.resources import Area, Ports, any_host, cluster, free_port, prefix, resources, to
+from differ.resources import Area, Ports, any_host, cluster, prefix, resources, to
 
+from labs.harness.free_port import free_port
 from mesh.model.route import Route
 from mesh.proxy.agent.envoy_binary import NoEnvoyError, find_envoy
 

@@ -16,9 +16,10 @@ from differ.case import Case
 from differ.engine import Engine
 from differ.origin import HOST
 from differ.pair import NODE, Pair
-from differ.resources import Area, Ports, any_host, cluster, free_port, logs_as, to
+from differ.resources import Area, Ports, any_host, cluster, logs_as, to
 from differ.workload import secrets
 
+from labs.harness.free_port import free_port
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.cluster import Cluster
 from mesh.model.http_filter import Alpn, GrpcStats, Router

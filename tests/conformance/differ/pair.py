@@ -17,8 +17,9 @@ from differ.intended import KNOWN
 from differ.observation import Observation, differences, show
 from differ.origin import BARRIER, HOST, Origin
 from differ.ours import start_ours
-from differ.resources import Area, Ports, free_port, resources
+from differ.resources import Area, Ports, resources
 from differ.wire import Fields, read_head
+from labs.harness.free_port import free_port
 from mesh.model.node import Node
 
 NODE = Node("client-v1-0", "default", HOST, "client", "client-v1", labels={"app": "client", "version": "v1"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,9 +129,3 @@ def _probe_host() -> VirtualHost:
     told = HeaderMutation(set=(PROBE_FIELD,))
     answer = Route(RouteMatch(), DirectResponse(200, b"probe"), response_headers=told)
     return VirtualHost("differ", (PROBE_HOST,), (Route(prefix(BARRIER), to(_BARRIER_CLUSTER)), answer))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

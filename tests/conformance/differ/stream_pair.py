@@ -16,9 +16,9 @@ from differ.observation import Facts, differences, show
 from differ.origin import HOST, Origin
 from differ.ours import start_ours
 from differ.pair import NODE
-from differ.resources import free_port
 from differ.stream_case import StreamCase
 from differ.stream_end import StreamEnd, StreamServer
+from labs.harness.free_port import free_port
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.resources import Resources
 from mesh.model.standard_metrics import TCP_LABELS, tcp_labels

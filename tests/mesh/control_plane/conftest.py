@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from labs.harness.free_port import free_port
 from mesh.citadel.tokens import Tokens
 from mesh.model.node import Node, ServicePort
 from mesh.model.resources import Resources
@@ -33,12 +33,6 @@ logging.basicConfig(level="INFO")
 data, *ports = sys.argv[1:]
 asyncio.run(run(Options(Path(data), "127.0.0.1", (), *map(int, ports))))
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ControlPlane:

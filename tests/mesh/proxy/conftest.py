@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -12,6 +11,7 @@ import pytest
 import uvloop
 from envoy.config.bootstrap.v3 import bootstrap_pb2
 
+from labs.harness.free_port import free_port
 from mesh.citadel.ca import CertificateAuthority
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.cluster import Cluster
@@ -55,12 +55,6 @@ Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 def pytest_asyncio_loop_factories(config: object, item: object) -> dict[str, Callable[[], object]]:
     """The loop that production runs on."""
     return {"uvloop": uvloop.new_event_loop}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Origin:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from labs.harness.free_port import free_port
 from mesh.citadel.tokens import Tokens
 
 DEADLINE_S = 30.0
@@ -35,12 +35,6 @@ sys.exit(main(sys.argv[1:]))
 """
 # Each would cost every sidecar megabytes, and nothing it does all day needs it.
 HEAVY = {"grpc", "cryptography", "aiohttp", "pydantic", "ruamel", "prometheus_client", "jwt", "typer", "rich"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

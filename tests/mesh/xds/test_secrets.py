@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from dataclasses import replace
 
 import pytest
 
 from labs.harness.authority import Authority
+from labs.harness.free_port import free_port
 from mesh.grpc.channel import Channel
 from mesh.model.cluster import Cluster
 from mesh.model.http_filter import Router
@@ -151,12 +151,6 @@ def test_the_client_asks_for_what_a_listener_names_and_no_more_when_it_is_gone()
 
 
 # both engines
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(params=["ours", pytest.param("envoy", marks=pytest.mark.envoy)])
