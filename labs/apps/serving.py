@@ -109,9 +109,13 @@ async def _serve(app: web.Application, settings: Settings) -> None:
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=3600.0)
     await runner.setup()
     await web.TCPSite(runner, settings.address, settings.port, shutdown_timeout=5.0).start()
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    await stopped.wait()
+    await until_stopped()
     await runner.cleanup()
+
+
+async def until_stopped() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await stopped.wait()

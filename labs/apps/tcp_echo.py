@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 
-from labs.apps.serving import Settings
+from labs.apps.serving import Settings, until_stopped
 
 
 async def answer(
@@ -31,17 +30,15 @@ async def answer(
 
 
 async def main() -> None:
-    settings, stop = Settings.from_environment(), asyncio.Event()
+    settings = Settings.from_environment()
     greeting = os.environ.get("GREETING", "")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await answer(settings, greeting, reader, writer)
 
     server = await asyncio.start_server(serve, settings.address, settings.port)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with server:
-        await stop.wait()
+        await until_stopped()
 
 
 if __name__ == "__main__":

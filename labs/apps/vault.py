@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import ssl
-import tempfile
 
-from labs.apps.serving import Settings
-from labs.harness.authority import Authority
+from labs.apps.serving import Settings, until_stopped
+from labs.harness.authority import Authority, load_identity
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nvault\n"
 
@@ -22,10 +20,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nvault\n"
 def server_context(name: str) -> ssl.SSLContext:
     certificate = Authority("vault's own root").issue(name, "vault.example")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile() as pem:
-        pem.write(certificate.key_pem + certificate.chain_pem)
-        pem.flush()
-        context.load_cert_chain(pem.name)
+    load_identity(context, certificate.key_pem + certificate.chain_pem)
     return context
 
 
@@ -41,13 +36,11 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def main() -> None:
-    settings, stop = Settings.from_environment(), asyncio.Event()
+    settings = Settings.from_environment()
     context = server_context(os.environ.get("VAULT_NAME", "vault itself"))
     server = await asyncio.start_server(answer, settings.address, settings.port, ssl=context)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with server:
-        await stop.wait()
+        await until_stopped()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import ssl
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from labs.harness.authority import load_identity
 from labs.harness.run import Run
 from mesh.model.tls import TlsCertificate
 
@@ -66,10 +66,7 @@ def _context(visit: Visit) -> ssl.SSLContext | None:
     if not visit.roots:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if visit.certificate:
-        with tempfile.NamedTemporaryFile() as pem:
-            pem.write(visit.certificate.encode())
-            pem.flush()
-            context.load_cert_chain(pem.name)
+        load_identity(context, visit.certificate.encode())
     return context
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+import tempfile
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -35,6 +37,14 @@ class Authority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         return TlsCertificate(_pem(builder.sign(self._key, hashes.SHA256())), key_pem)
+
+
+def load_identity(context: ssl.SSLContext, pem: bytes) -> None:
+    """A key and its chain, for the side of TLS that shows them; the ssl module reads only files."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(pem)
+        file.flush()
+        context.load_cert_chain(file.name)
 
 
 def _builder(

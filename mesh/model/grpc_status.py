@@ -14,9 +14,9 @@ GRPC_STATUS = {
     )
 }  # fmt: skip
 
+UNKNOWN = GRPC_STATUS["UNKNOWN"]
 # what an HTTP status means to a gRPC client that finds no gRPC status; any other is UNKNOWN
 # (the gRPC core documentation, "HTTP to gRPC Status Code Mapping")
-UNKNOWN = GRPC_STATUS["UNKNOWN"]
 STATUS_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 
 

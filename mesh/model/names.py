@@ -101,6 +101,11 @@ def credential_roots(name: str) -> str:
     return credential(name) + CREDENTIAL_ROOTS_SUFFIX
 
 
+def is_credential(name: str) -> bool:
+    """Whether the secret comes from the control plane."""
+    return name.startswith(CREDENTIAL_SCHEME)
+
+
 def file_certificate(chain: str, key: str) -> str:
     """A certificate and its key in files of the proxy's, by Istio's name for them."""
     return f"{FILE_CERTIFICATE}{chain}~{key}"

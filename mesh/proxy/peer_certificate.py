@@ -17,7 +17,6 @@ _SHORT = {
     "localityName": "L",
     "stateOrProvinceName": "ST",
 }
-
 _MISMATCH = (  # Envoy's words, BoringSSL's code and all
     "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:"
     "verify cert failed: SAN matcher, certificate SANs are [{}]:TLS_error_end"
@@ -30,8 +29,12 @@ def uri_names(certificate: Mapping[str, Any] | None) -> list[str]:
 
 
 def _alt_names(certificate: Mapping[str, Any] | None, wanted: str) -> list[str]:
-    names = (certificate or {}).get("subjectAltName", ())
-    return [value for kind, value in names if kind == wanted]
+    return [value for kind, value in _all_names(certificate) if kind == wanted]
+
+
+def _all_names(certificate: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
+    names: tuple[tuple[str, str], ...] = (certificate or {}).get("subjectAltName", ())
+    return names
 
 
 def principal(connection: ssl.SSLObject) -> str:
@@ -48,10 +51,10 @@ def peer_matches(connection: ssl.SSLObject, allowed: Collection[str]) -> bool:
     if not allowed:
         return True
     return any(
-        (kind == "URI" and value in allowed)
-        or (kind == "IP Address" and value in allowed)
-        or (kind == "DNS" and _covers(value.lower(), allowed))
-        for kind, value in _all_names(connection)
+        _covers(value.lower(), allowed)
+        if kind == "DNS"
+        else kind in ("URI", "IP Address") and value in allowed
+        for kind, value in _all_names(connection.getpeercert())
     )
 
 
@@ -61,14 +64,9 @@ def _covers(pattern: str, allowed: Collection[str]) -> bool:
     return any(name.lower().partition(".")[1:] == (".", pattern[2:]) for name in allowed)
 
 
-def _all_names(connection: ssl.SSLObject) -> tuple[tuple[str, str], ...]:
-    found: Any = (connection.getpeercert() or {}).get("subjectAltName", ())
-    return tuple(found)
-
-
 def mismatch(connection: ssl.SSLObject) -> str:
     """Why a peer is refused that does not match."""
-    return _MISMATCH.format(", ".join(value for _, value in _all_names(connection)))
+    return _MISMATCH.format(", ".join(value for _, value in _all_names(connection.getpeercert())))
 
 
 def client_cert_element(connection: ssl.SSLObject, own_principal: str, *, with_pem: bool = False) -> bytes:

@@ -138,15 +138,12 @@ def _read_files(name: str) -> TlsCertificate | bytes:
         raise NoCertificate(f"{error.filename}: {error.strerror}") from None
 
 
-def make_context(protocol: int, secrets: Secrets, alpn: Iterable[str] = ()) -> ssl.SSLContext:
+def make_context(protocol: int, secrets: Secrets) -> ssl.SSLContext:
     """With our certificate and the roots. Raises ssl.SSLError when they are none."""
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # Istio's minimum
     _load(context, secrets.roots_pem)
     _load(context, secrets.certificate)
-    names = list(alpn)
-    if names:
-        context.set_alpn_protocols(names)
     return context
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from mesh.model.cluster import Cluster
 from mesh.model.listener import Listener
-from mesh.model.names import CREDENTIAL_SCHEME
+from mesh.model.names import is_credential
 from mesh.model.tls import DownstreamTls, UpstreamTls
 from mesh.xds.references import filter_chains
 
@@ -28,8 +28,6 @@ def secret_names(clusters: Iterable[Cluster], listeners: Iterable[Listener]) -> 
 
 def _secrets_of(tls: DownstreamTls | UpstreamTls | None) -> frozenset[str]:
     """Asked of every cluster at every push: most have none, and cost next to nothing."""
-    if tls is None or not (
-        tls.certificate.startswith(CREDENTIAL_SCHEME) or tls.validation.startswith(CREDENTIAL_SCHEME)
-    ):
+    if tls is None or not (is_credential(tls.certificate) or is_credential(tls.validation)):
         return _NONE
-    return frozenset(name for name in (tls.certificate, tls.validation) if name.startswith(CREDENTIAL_SCHEME))
+    return frozenset(name for name in (tls.certificate, tls.validation) if is_credential(name))

@@ -18,6 +18,19 @@ from labs.harness.docker_runtime import unavailable
 
 MESHCTL = [sys.executable, "-m", "mesh.ctl.main"]
 TIMEOUT_S = 600
+COMBINATIONS = [
+    pytest.param(("process", "python"), id="process-python"),
+    pytest.param(("process", "envoy"), id="process-envoy", marks=pytest.mark.envoy),
+    pytest.param(("docker", "python"), id="docker-python", marks=pytest.mark.docker),
+    pytest.param(("docker", "envoy"), id="docker-envoy", marks=[pytest.mark.docker, pytest.mark.envoy]),
+]
+
+
+@pytest.fixture(params=COMBINATIONS)
+def combination(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Every runtime with every data plane."""
+    found: tuple[str, str] = request.param
+    return found
 
 
 @functools.cache

@@ -18,12 +18,7 @@ from labs.harness.runtime import Runtime, RuntimeOptions
 from labs.harness.topology import read_topology
 from mesh.model.names import MERGED_METRICS_PORT
 
-COMBINATIONS = [
-    pytest.param((ProcessRuntime, "python"), id="process-python"),
-    pytest.param((ProcessRuntime, "envoy"), id="process-envoy", marks=pytest.mark.envoy),
-    pytest.param((DockerRuntime, "python"), id="docker-python", marks=pytest.mark.docker),
-    pytest.param((DockerRuntime, "envoy"), id="docker-envoy", marks=[pytest.mark.docker, pytest.mark.envoy]),
-]
+RUNTIMES = {"process": ProcessRuntime, "docker": DockerRuntime}
 ECHO = """
     command: [python, -m, labs.apps.tcp_echo]
     labels: {{mesh.service: echo, mesh.service-account: echo, mesh.port: "tcp:9000", app: echo, version: {v}}}
@@ -79,12 +74,12 @@ with socket.create_connection((host, int(port)), 20) as connection:
 """
 
 
-@pytest.fixture(params=COMBINATIONS)
-async def mesh(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Runtime]:
-    kind, engine = request.param
-    if kind is DockerRuntime and (reason := unavailable(lambda line: print(line, file=sys.stderr))):
+@pytest.fixture
+async def mesh(combination: tuple[str, str], tmp_path: Path) -> AsyncIterator[Runtime]:
+    runtime_name, engine = combination
+    if runtime_name == "docker" and (reason := unavailable(lambda line: print(line, file=sys.stderr))):
         pytest.skip(reason)
-    runtime = kind(RuntimeOptions(tmp_path, dataplane=engine))
+    runtime = RUNTIMES[runtime_name](RuntimeOptions(tmp_path, dataplane=engine))
     try:
         await runtime.up(read_topology(TOPOLOGY))
         yield runtime

@@ -11,12 +11,6 @@ import pytest
 
 pytestmark = pytest.mark.lab
 
-COMBINATIONS = [
-    pytest.param("process", "python", id="process-python"),
-    pytest.param("process", "envoy", id="process-envoy", marks=pytest.mark.envoy),
-    pytest.param("docker", "python", id="docker-python", marks=pytest.mark.docker),
-    pytest.param("docker", "envoy", id="docker-envoy", marks=[pytest.mark.docker, pytest.mark.envoy]),
-]
 # sabotage -> the check that must fail, and its reason
 REASONS = {
     "weights": ("5 % at v2", r"\d+ of 1684 to v2 = (1[5-9]|2\d)\.\d+%.* but 5% allows 44-131"),
@@ -29,8 +23,8 @@ REASONS = {
 }
 
 
-@pytest.mark.parametrize(("runtime", "dataplane"), COMBINATIONS)
-def test_the_canary_passes(start_lab: Callable[..., Any], runtime: str, dataplane: str) -> None:
+def test_the_canary_passes(start_lab: Callable[..., Any], combination: tuple[str, str]) -> None:
+    runtime, dataplane = combination
     run = start_lab("canary", "--runtime", runtime, "--dataplane", dataplane, "--seed", "11").finish()
     assert run.status == 0, run.output
     report = run.report
@@ -53,11 +47,11 @@ def test_it_passes_with_two_workers_in_each_sidecar(start_lab: Callable[..., Any
     assert "python data plane of 2 workers" in run.output
 
 
-@pytest.mark.parametrize(("runtime", "dataplane"), COMBINATIONS)
 @pytest.mark.parametrize("sabotage", REASONS)
 def test_a_sabotaged_mesh_fails_for_its_reason(
-    start_lab: Callable[..., Any], runtime: str, dataplane: str, sabotage: str
+    start_lab: Callable[..., Any], combination: tuple[str, str], sabotage: str
 ) -> None:
+    runtime, dataplane = combination
     mesh = ("--runtime", runtime, "--dataplane", dataplane)
     run = start_lab("canary", *mesh, "--seed", "12", "--sabotage", sabotage, "--fail-fast").finish()
     assert run.status == 1, run.output

@@ -10,12 +10,6 @@ import pytest
 
 pytestmark = pytest.mark.lab
 
-COMBINATIONS = [
-    pytest.param("process", "python", id="process-python"),
-    pytest.param("process", "envoy", id="process-envoy", marks=pytest.mark.envoy),
-    pytest.param("docker", "python", id="docker-python", marks=pytest.mark.docker),
-    pytest.param("docker", "envoy", id="docker-envoy", marks=[pytest.mark.docker, pytest.mark.envoy]),
-]
 # sabotage -> the check that must fail, and its reason
 REASONS = {
     "redirect": ("301 to the same address under https", r"expected 301 to https://\S+, got 200"),
@@ -32,8 +26,8 @@ REASONS = {
 }
 
 
-@pytest.mark.parametrize(("runtime", "dataplane"), COMBINATIONS)
-def test_the_gateways_pass(start_lab: Callable[..., Any], runtime: str, dataplane: str) -> None:
+def test_the_gateways_pass(start_lab: Callable[..., Any], combination: tuple[str, str]) -> None:
+    runtime, dataplane = combination
     run = start_lab("gateway", "--runtime", runtime, "--dataplane", dataplane, "--seed", "11").finish()
     assert run.status == 0, run.output
     assert sorted({step["letter"] for step in run.report["steps"]}) == list("abcdefg")

@@ -23,6 +23,7 @@ from mesh.pilot.services import Service
 from mesh.pilot.translate.destination_rule import Policy
 from mesh.pilot.translate.secrets import find_secret
 from mesh.pilot.world import World
+from mesh.xds.secrets import secrets_of_cluster
 
 _OF_THE_MESH = ("DISABLE", "ISTIO_MUTUAL")
 
@@ -68,22 +69,14 @@ def as_held_by(world: World, node: Node, cluster: Cluster) -> Cluster | None:
 
     ``credentialName`` is for routers; a sidecar has the roots of the system instead, as in Istio.
     """
-    tls = cluster.tls
-    if tls is None or not _credentials(tls):
+    tls, credentials = cluster.tls, secrets_of_cluster(cluster)
+    if tls is None or not credentials:
         return cluster
     if node.type != "router":
-        roots = names.SYSTEM_ROOTS if _is_credential(tls.validation) else tls.validation
-        certificate = "" if _is_credential(tls.certificate) else tls.certificate
+        roots = names.SYSTEM_ROOTS if tls.validation in credentials else tls.validation
+        certificate = "" if tls.certificate in credentials else tls.certificate
         return replace(cluster, tls=replace(tls, certificate=certificate, validation=roots))
-    missing = [name for name in _credentials(tls) if find_secret(world, node.namespace, name) is None]
-    if missing == [tls.validation] and tls.certificate:
+    missing = {name for name in credentials if find_secret(world, node.namespace, name) is None}
+    if missing == {tls.validation} and tls.certificate:
         return replace(cluster, tls=replace(tls, validation=names.SYSTEM_ROOTS))  # a Secret without roots
     return None if missing else cluster
-
-
-def _credentials(tls: UpstreamTls) -> tuple[str, ...]:
-    return tuple(name for name in (tls.certificate, tls.validation) if _is_credential(name))
-
-
-def _is_credential(name: str) -> bool:
-    return name.startswith(names.CREDENTIAL_SCHEME)

@@ -25,7 +25,7 @@ def downstream_tls(world: World, node: Node, server: BoundServer) -> DownstreamT
     """None: its credential is not there."""
     tls = server.server.tls or ServerTls()
     certificate, validation = _secrets(tls)
-    wanted = [name for name in (certificate, validation) if name.startswith(names.CREDENTIAL_SCHEME)]
+    wanted = [name for name in (certificate, validation) if names.is_credential(name)]
     if not certificate or any(find_secret(world, node.namespace, name) is None for name in wanted):
         return None
     return DownstreamTls(

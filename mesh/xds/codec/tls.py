@@ -14,11 +14,11 @@ from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, secret_pb2, tls_pb2
 
 from mesh.model.names import (
-    CREDENTIAL_SCHEME,
     FILE_CERTIFICATE,
     FILE_ROOTS,
     file_certificate,
     file_roots,
+    is_credential,
 )
 from mesh.model.tls import DownstreamTls, TlsVersion, UpstreamTls
 from mesh.xds.codec.wire import ads_source, pack, sds_source, unpack
@@ -149,7 +149,7 @@ def _version(number: int) -> TlsVersion:
 
 
 def _secret(name: str) -> Any:
-    source = ads_source() if name.startswith(CREDENTIAL_SCHEME) else sds_source()
+    source = ads_source() if is_credential(name) else sds_source()
     return secret_pb2.SdsSecretConfig(name=name, sds_config=source)
 
 
