@@ -86,6 +86,7 @@ AREA = Area(
     ),
     clusters=clusters,
     listeners=listeners,
+    barrier="mutual",
     ports=2,
     secrets=secrets,
     manager={"use_remote_address": True, "forward_client_cert": "SANITIZE_SET"},

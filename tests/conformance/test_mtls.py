@@ -104,6 +104,7 @@ AREA = Area(
     (VirtualHost("any", ("*",), ROUTES),),
     clusters=clusters,
     listeners=listeners,
+    barrier=mode_cluster("SANITIZE"),
     ports=len(MODES) + 1,
     secrets=secrets,
     manager={"forward_client_cert": "ALWAYS_FORWARD_ONLY"},  # so that a case can say what it likes

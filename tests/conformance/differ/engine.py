@@ -21,9 +21,9 @@ class Entries(list[AccessLogEntry]):
         super().append(entry)
         self._grown.set()
 
-    async def until(self, path: str) -> None:
-        """Until a request for this path is among them."""
-        await self.until_any(lambda: any(entry.path == path for entry in reversed(self)))
+    async def until(self, path: str, times: int = 1) -> None:
+        """Until requests for this path, ``times`` of them, are among them."""
+        await self.until_any(lambda: sum(entry.path == path for entry in self) >= times)
 
     async def until_any(self, condition: Callable[[], bool]) -> None:
         """Until one more makes it true."""

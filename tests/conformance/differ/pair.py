@@ -34,7 +34,8 @@ class Pair:
         self.envoy = envoy
 
     async def run(self, case: Case) -> tuple[Observation, Observation]:
-        ours, envoy = await asyncio.gather(observe(self.ours, case), observe(self.envoy, case))
+        hops = 1 if self.area.barrier is None else 2
+        ours, envoy = await asyncio.gather(observe(self.ours, case, hops), observe(self.envoy, case, hops))
         return ours, envoy
 
     async def check(self, case: Case) -> None:
@@ -75,16 +76,17 @@ def refuse_smuggling(case: Case, ours: Observation, envoy: Observation, *, may_f
         assert not whole, f"Envoy refuses it, we forwarded {whole}"
 
 
-async def observe(engine: Engine, case: Case) -> Observation:
+async def observe(engine: Engine, case: Case, hops: int = 1) -> Observation:
+    """``hops``: how many listeners log what goes through the area's barrier."""
     origin = engine.origin
     origin.begin(case)
     begun = len(engine.entries)
     heard = await (Http2Client(case) if case.http2 else Client(case)).run(engine.port)
     if origin.speaks_http2:
-        await _barrier(engine)
+        await _barrier(engine, hops)
         await origin.sync()
     origin.release()
-    await _barrier(engine)
+    await _barrier(engine, hops)
     entries = [entry for entry in engine.entries[begun:] if entry.authority != PROBE_HOST]
     entries.sort(key=lambda entry: entry.reporter)  # of two listeners, either may be the first to log
     requests = origin.requests
@@ -98,14 +100,16 @@ def _known(fields: Fields) -> Fields:
     return sorted(field for field in fields if field[0] != "x-request-id")
 
 
-async def _barrier(engine: Engine) -> None:
-    """Until a request that came later is over and logged: then so are those before it."""
+async def _barrier(engine: Engine, hops: int) -> None:
+    """Until a request that came later is over and logged by each listener: then so are those before it.
+    Each listener's entries are a stream of their own, and only a stream keeps their order.
+    """
     path = f"{BARRIER}/{next(_numbers)}"
     reader, writer = await asyncio.open_connection(HOST, engine.port)
     writer.write(get(path, host=PROBE_HOST))
     async with asyncio.timeout(BARRIER_S):
         await read_head(reader)
-        await engine.entries.until(path)
+        await engine.entries.until(path, hops)
     writer.close()
 
 

@@ -62,6 +62,7 @@ class Area:
     response_headers: HeaderMutation = NO_MUTATION
     clusters: Callable[[Ports], tuple[Cluster, ...]] = lambda _: ()
     listeners: Callable[[Ports], tuple[Listener, ...]] = lambda _: ()
+    barrier: str | None = None  # the cluster that leads through the area's own listeners, when they log
     ports: int = 0  # how many the area's own listeners need
     secrets: Callable[[Path], Secrets] | None = None
     filters: tuple[HttpFilter, ...] = ()  # before those that every area has
@@ -105,7 +106,10 @@ def resources(area: Area, ports: Ports) -> Resources:
 
 def _listener(area: Area, port: int) -> Listener:
     routing = RouteConfiguration(
-        area.name, (_probe_host(), *area.hosts), area.request_headers, area.response_headers
+        area.name,
+        (_probe_host(area.barrier or _BARRIER_CLUSTER), *area.hosts),
+        area.request_headers,
+        area.response_headers,
     )
     manager = HttpConnectionManager(
         "differ",
@@ -124,8 +128,8 @@ def logs_as(reporter: str) -> GrpcAccessLog:
     return GrpcAccessLog("differ", CONTROL_PLANE_CLUSTER, tags, 0.01, 1)
 
 
-def _probe_host() -> VirtualHost:
-    """Answers the probe itself, and takes the barrier through to the origin."""
+def _probe_host(barrier: str) -> VirtualHost:
+    """Answers the probe itself, and takes the barrier through this cluster to the origin."""
     told = HeaderMutation(set=(PROBE_FIELD,))
     answer = Route(RouteMatch(), DirectResponse(200, b"probe"), response_headers=told)
-    return VirtualHost("differ", (PROBE_HOST,), (Route(prefix(BARRIER), to(_BARRIER_CLUSTER)), answer))
+    return VirtualHost("differ", (PROBE_HOST,), (Route(prefix(BARRIER), to(barrier)), answer))
