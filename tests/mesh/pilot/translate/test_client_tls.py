@@ -30,11 +30,15 @@ spec:
 
 
 def rule(tls: str) -> str:
+    return policies(f"trafficPolicy: {{tls: {tls}}}")
+
+
+def policies(more: str) -> str:
     return f"""
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {{name: api, namespace: default}}
-spec: {{host: api.example, trafficPolicy: {{tls: {tls}}}}}
+spec: {{host: api.example, {more}}}
 ---
 """
 
@@ -43,8 +47,8 @@ def entry(protocol: str = "http", more: str = "") -> str:
     return ENTRY.replace("PROTOCOL", protocol).replace("MORE", more)
 
 
-def found(made: World, node: Node) -> Cluster | None:
-    name = names.outbound_cluster(80, "", HOST)
+def found(made: World, node: Node, subset: str = "", port: int = 80) -> Cluster | None:
+    name = names.outbound_cluster(port, subset, HOST)
     return next((cluster for cluster in clusters(made, node) if cluster.name == name), None)
 
 
@@ -73,6 +77,46 @@ def test_a_rule_says_how_a_sidecar_originates_tls(
     assert cluster is not None
     assert cluster.tls == expected
     assert not cluster.tls_by_endpoint
+
+
+MUTUAL = "{mode: MUTUAL, clientCertificate: /c.pem, privateKey: /k.pem}"
+OF_PORT = f"portLevelSettings: [{{port: {{number: 80}}, tls: {MUTUAL}}}]"
+OF_SUBSET = "subsets: [{{name: v1, labels: {{version: v1}}, trafficPolicy: {{{}}}}}]".format
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (f"trafficPolicy: {{{OF_PORT}}}", {"": ("MUTUAL", "plain"), "v1": ()}),
+        (
+            f"trafficPolicy: {{tls: {{mode: SIMPLE}}, {OF_PORT}}}",
+            {"": ("MUTUAL", "SIMPLE"), "v1": ()},
+        ),
+        (OF_SUBSET(f"tls: {MUTUAL}"), {"": ("plain", "plain"), "v1": ("MUTUAL", "MUTUAL")}),
+        (
+            f"trafficPolicy: {{tls: {{mode: SIMPLE}}}}, {OF_SUBSET(OF_PORT)}",
+            {"": ("SIMPLE", "SIMPLE"), "v1": ("MUTUAL", "SIMPLE")},
+        ),
+        (
+            f"trafficPolicy: {{{OF_PORT}}}, {OF_SUBSET('tls: {mode: DISABLE}')}",
+            {"": ("MUTUAL", "plain"), "v1": ("plain", "plain")},
+        ),
+    ],
+    ids=["a port", "the rule and a port", "a subset", "a port of a subset", "a port, and a subset without"],
+)
+def test_the_most_particular_tls_counts(world: Any, node: Any, more: str, expected: Any) -> None:
+    """The cluster of port 80 and that of port 81, of the whole service ("") and of the subset."""
+    two = entry().replace("targetPort: 443}", "targetPort: 443}, {number: 81, name: http-81, protocol: http}")
+    made = world((node(),), two + policies(more))
+    for subset, modes in expected.items():
+        clusters_there = (found(made, node(), subset, port) for port in (80, 81))
+        assert tuple(mode_of(cluster) for cluster in clusters_there if cluster is not None) == modes
+
+
+def mode_of(cluster: Cluster) -> str:
+    if cluster.tls is None:
+        return "plain"
+    return "MUTUAL" if cluster.tls.certificate else "SIMPLE"
 
 
 def test_a_service_entrys_names_are_expected_where_the_rule_has_none(world: Any, node: Any) -> None:
