@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import replace
 
+import pytest
 from envoy.service.accesslog.v3 import als_pb2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,3 +105,43 @@ def test_what_is_remembered_is_bounded() -> None:
     encoder = BatchEncoder()
     encoder.encode(replace(FULL, user_agent=str(number)) for number in range(5000))
     assert len(encoder._constant) <= 1024
+
+
+class MallocInfo(ctypes.Structure):
+    """``struct mallinfo2``, in bytes. Source: mallinfo(3)."""
+
+    _fields_ = (
+        ("arena", ctypes.c_size_t),
+        ("ordblks", ctypes.c_size_t),
+        ("smblks", ctypes.c_size_t),
+        ("hblks", ctypes.c_size_t),
+        ("hblkhd", ctypes.c_size_t),  # in blocks with pages of their own
+        ("usmblks", ctypes.c_size_t),
+        ("fsmblks", ctypes.c_size_t),
+        ("uordblks", ctypes.c_size_t),  # in all other blocks
+        ("fordblks", ctypes.c_size_t),
+        ("keepcost", ctypes.c_size_t),
+    )
+
+
+def allocated_bytes() -> int:
+    """What the C library has handed out: protobuf's memory is none of Python's."""
+    mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo2 is None:
+        pytest.skip("the C library does not tell how much memory it has handed out")
+    mallinfo2.restype = MallocInfo
+    info = mallinfo2()
+    return int(info.uordblks + info.hblkhd)
+
+
+def test_a_sender_keeps_nothing_of_what_it_has_encoded() -> None:
+    encoder = BatchEncoder()
+
+    def encode_batches(numbers: range) -> None:
+        for number in numbers:
+            encoder.encode([replace(FULL, request_id=f"{number:036}", path=f"/{i}") for i in range(32)])
+
+    encode_batches(range(20))
+    before = allocated_bytes()
+    encode_batches(range(20, 520))
+    assert (allocated_bytes() - before) / (500 * 32) < 10  # bytes an entry; its own texts are 100
