@@ -195,8 +195,11 @@ def compression() -> tuple[Case, ...]:
         bad("a value that is missing", "5.2", b"\0" + wire.text("x-a")),
         bad("Huffman with a byte of padding", "5.2", b"\0" + wire.text("x-a") + b"\x82\x1f\xff"),
         bad("Huffman with padding of zeros", "5.2", b"\0" + wire.text("x-a") + b"\x81\x10"),
+        bad("Huffman with padding of a zero and ones", "5.2", b"\0" + wire.text("x-a") + b"\x81\x13"),
         bad("Huffman with an end", "5.2", b"\0" + wire.text("x-a") + b"\x84\xff\xff\xff\xff"),
         bad("an update of the table at the end", "4.2", b"\x20"),
+        bad("an update of the table between fields", "4.2", b"\x20\0" + wire.text("x-a") + wire.text("1")),
+        bad("a name that is missing", "6.2.1", b"\x40"),
         block("an update of the table above its limit", "6.3", b"\x3f\xe1\x3f" + BLOCK),
         block("three updates of the table", "4.2", b"\x20\x20\x20" + BLOCK),
     )

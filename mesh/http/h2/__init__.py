@@ -3,6 +3,7 @@
 errors       error codes, and what a peer did wrong to a stream or to the connection
 frames       frames -> bytes, and the parts of payloads
 settings     what the two sides tell each other first
+block        what a header block must be before it is decoded
 hpack        header blocks <-> fields (RFC 7541)
 messages     fields <-> requests, responses and trailers, with the rules for them
 flood        what a peer may do only so often

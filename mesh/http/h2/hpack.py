@@ -12,6 +12,7 @@ from typing import cast
 from jh2._hazmat import Decoder as _RustDecoder  # type: ignore[import-untyped]
 from jh2._hazmat import HPACKError, OversizedHeaderListError
 
+from mesh.http.h2.block import BadBlock, check_block, encode_integer
 from mesh.http.h2.errors import Code, ConnectionFault
 
 Field = tuple[bytes, bytes]
@@ -67,25 +68,12 @@ def _encode(name: bytes, value: bytes) -> bytes:
     # section 6.2.3: what is secret is never to be indexed by anybody on the way
     pattern = 0x10 if name in _SECRET else 0x00
     index = _INDEX.get(name)
-    start = _integer(index, 15, pattern) if index is not None else bytes((pattern,)) + _string(name)
+    start = encode_integer(index, 15, pattern) if index is not None else bytes((pattern,)) + _string(name)
     return start + _string(value)
 
 
 def _string(text: bytes) -> bytes:
-    return _integer(len(text), 127, 0) + text
-
-
-def _integer(value: int, mask: int, pattern: int) -> bytes:
-    """RFC 7541 section 5.1."""
-    if value < mask:
-        return bytes((pattern | value,))
-    out = bytearray((pattern | mask,))
-    value -= mask
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return encode_integer(len(text), 127, 0) + text
 
 
 class Decoder:
@@ -100,13 +88,14 @@ class Decoder:
     def decode(self, block: bytes) -> Triples:
         """Raises ConnectionFault: after a bad block the table is not to be trusted."""
         try:
+            check_block(block)
             return cast("Triples", self._decode(block, True))
         except OversizedHeaderListError:
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "http2.header_list_size") from None
-        except HPACKError:
+        except (BadBlock, HPACKError):
             raise ConnectionFault(Code.COMPRESSION_ERROR, "http2.header_compression") from None
         except BaseException as panic:
-            # a block that is cut off makes jh2's Rust panic, and a panic is not an Exception
+            # no block is known to do this to jh2's Rust; a panic is not an Exception, and would end the loop
             if type(panic).__name__ != "PanicException":
                 raise
             raise ConnectionFault(Code.COMPRESSION_ERROR, "http2.header_compression") from None
