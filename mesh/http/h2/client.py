@@ -8,8 +8,6 @@ from mesh.http.h2.connection import Connection
 from mesh.http.h2.errors import Code, ConnectionFault
 from mesh.http.h2.flood import Clock
 from mesh.http.h2.frames import MAX_STREAM_ID, PREFACE, window_update
-from mesh.http.h2.hpack import Triples
-from mesh.http.h2.messages import read_response
 from mesh.http.h2.settings import DEFAULT_WINDOW, Limits, settings_frame
 from mesh.http.h2.stream import Stream
 from mesh.http.message import Framing
@@ -54,14 +52,14 @@ class Client(Connection):
         stream.send_window = self.peer.initial_window
         self.streams[stream.id] = stream
 
-    def _on_unknown_stream(self, stream_id: int, triples: Triples, end: bool) -> None:
+    def _on_unknown_stream(self, stream_id: int, block: bytes, end: bool) -> None:
         if stream_id in self._ended_there:
             raise ConnectionFault(Code.STREAM_CLOSED, "http2.headers_on_closed_stream")
         raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.headers_on_idle_stream")
 
-    def _on_head(self, stream: Stream, triples: Triples, end: bool) -> None:
+    def _on_head(self, stream: Stream, block: bytes, end: bool) -> None:
         method = stream.method  # type: ignore[attr-defined]
-        response = read_response(triples, end, method)
+        response = self._heads.response(block, end, method)
         if response is None:
             self.flood.control.take()
             return

@@ -15,8 +15,7 @@ from mesh.http.h2 import frames
 from mesh.http.h2.errors import Code, ConnectionFault, StreamFault
 from mesh.http.h2.flood import Clock, Flood
 from mesh.http.h2.frames import FRAME_HEAD, MAX_FRAME_SIZE, MAX_WINDOW, goaway, number, unpad
-from mesh.http.h2.hpack import Decoder, Triples
-from mesh.http.h2.messages import read_trailers
+from mesh.http.h2.head_reader import HeadReader
 from mesh.http.h2.sending import Sender
 from mesh.http.h2.settings import Limits
 from mesh.http.h2.stream import Stream
@@ -30,10 +29,10 @@ class Connection(Sender):
         "_block_ends",
         "_block_of",
         "_block_size",
-        "_decoder",
         "_ended_there",
         "_handlers",
         "_has_settings",
+        "_heads",
         "_rest",
         "fault",
         "flood",
@@ -45,7 +44,7 @@ class Connection(Sender):
         self.flood = Flood(clock)
         self.fault: ConnectionFault | None = None
         self.last_peer_stream = 0
-        self._decoder = Decoder(2 * limits.max_header_bytes)
+        self._heads = HeadReader(limits)
         self._rest = b""
         self._has_settings = False
         self._block: list[bytes] = []  # of a header block that goes on in CONTINUATION
@@ -217,33 +216,35 @@ class Connection(Sender):
 
     def _on_block(self, stream_id: int, block: bytes, end: bool) -> None:
         """Every block is decoded, whoever it is for: the decoder's table depends on it (section 4.3)."""
-        triples = self._decoder.decode(block)
         stream = self.streams.get(stream_id)
         if stream is None:
-            if stream_id not in self._reset_here:
-                self._on_unknown_stream(stream_id, triples, end)
+            if stream_id in self._reset_here:
+                self._heads.skip(block)
+            else:
+                self._on_unknown_stream(stream_id, block, end)
         elif not stream.remote_open:
+            self._heads.skip(block)
             raise StreamFault(Code.STREAM_CLOSED, "http2.headers_on_half_closed_stream")
         elif not stream.has_head:
-            self._on_head(stream, triples, end)
+            self._on_head(stream, block, end)
         else:
-            self._on_trailers(stream, triples, end)
+            self._on_trailers(stream, block, end)
 
-    def _on_trailers(self, stream: Stream, triples: Triples, end: bool) -> None:
+    def _on_trailers(self, stream: Stream, block: bytes, end: bool) -> None:
         """Section 8.1."""
+        trailers = self._heads.trailers(block)
         if not end:
             raise StreamFault(Code.PROTOCOL_ERROR, "http2.trailers_without_end")
         if stream.expected:
             raise StreamFault(Code.PROTOCOL_ERROR, "http2.content_length_mismatch")
-        trailers = read_trailers(triples)
         self._received_end(stream)
         stream.trailers_received(trailers)
 
-    def _on_unknown_stream(self, stream_id: int, triples: Triples, end: bool) -> None:
+    def _on_unknown_stream(self, stream_id: int, block: bytes, end: bool) -> None:
         """A stream we do not have: new, or closed."""
         raise NotImplementedError
 
-    def _on_head(self, stream: Stream, triples: Triples, end: bool) -> None:
+    def _on_head(self, stream: Stream, block: bytes, end: bool) -> None:
         """The first header block of a stream that is open."""
         raise NotImplementedError
 

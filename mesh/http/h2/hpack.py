@@ -76,6 +76,40 @@ def _string(text: bytes) -> bytes:
     return encode_integer(len(text), 127, 0) + text
 
 
+def field_places(block: bytes) -> tuple[int, ...] | None:
+    """Where the fields of a sound block begin; None: decoding it changes the table (RFC 7541 section 6)."""
+    place, places = 0, []
+    while place < len(block):
+        places.append(place)
+        first = block[place]
+        if first >= 0x80:  # all of it is in a table
+            _, place = _read_integer(block, place, 127)
+        elif first >= 0x20:  # to be put into the table, or a new size of it
+            return None
+        else:
+            name, place = _read_integer(block, place, 15)
+            for _ in range(1 if name else 2):
+                length, place = _read_integer(block, place, 127)
+                place += length
+    return tuple(places)
+
+
+def _read_integer(block: bytes, place: int, mask: int) -> tuple[int, int]:
+    """The integer there, and the place behind it."""
+    value = block[place] & mask
+    place += 1
+    if value == mask:
+        shift = 0
+        while True:
+            byte = block[place]
+            place += 1
+            value += (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+    return value, place
+
+
 class Decoder:
     """One for each connection. ``max_bytes`` bounds the names and values of a decoded list; it has no more
     fields than its block has bytes."""

@@ -11,8 +11,6 @@ from mesh.http.h2.connection import Connection
 from mesh.http.h2.errors import Code, ConnectionFault, StreamFault
 from mesh.http.h2.flood import Clock
 from mesh.http.h2.frames import MAX_STREAM_ID, PREFACE, goaway, window_update
-from mesh.http.h2.hpack import Triples
-from mesh.http.h2.messages import read_request
 from mesh.http.h2.settings import DEFAULT_WINDOW, Limits, settings_frame
 from mesh.http.h2.stream import Stream
 
@@ -78,24 +76,26 @@ class Server(Connection):
 
     # streams
 
-    def _on_unknown_stream(self, stream_id: int, triples: Triples, end: bool) -> None:
+    def _on_unknown_stream(self, stream_id: int, block: bytes, end: bool) -> None:
         if stream_id in self._ended_there:
             raise ConnectionFault(Code.STREAM_CLOSED, "http2.headers_on_closed_stream")
         if not stream_id & 1 or stream_id <= self.last_peer_stream:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.invalid_stream_id")
         self.last_peer_stream = stream_id
         if self.last_taken is not None:
+            self._heads.skip(block)
             self._send_reset(stream_id, Code.REFUSED_STREAM)
             return
         if len(self.streams) >= self.limits.max_streams:
+            self._heads.skip(block)
             raise StreamFault(Code.REFUSED_STREAM, "http2.too_many_streams")
         stream = self._make_stream(self, stream_id)
         self.streams[stream_id] = stream
-        self._on_head(stream, triples, end)
+        self._on_head(stream, block, end)
 
-    def _on_head(self, stream: Stream, triples: Triples, end: bool) -> None:
+    def _on_head(self, stream: Stream, block: bytes, end: bool) -> None:
         try:
-            request = read_request(triples, end, self.limits)
+            request = self._heads.request(block, end)
         except RequestError as error:
             stream.has_head = True
             if end:

@@ -5,6 +5,7 @@ import pytest
 from mesh.http.h2 import frames
 from mesh.http.h2.errors import Code
 from mesh.http.h2.frames import frame, rst_stream, window_update
+from mesh.http.h2.settings import Limits
 
 CALM = Code.ENHANCE_YOUR_CALM
 
@@ -65,7 +66,7 @@ def test_a_header_list_that_unfolds_beyond_measure(peer, wire):
 
 def test_headers_above_the_limit_are_431_and_the_connection_lives(peer, wire):
     fields = (*wire.HEAD, *((b"x%d" % n, b"v" * 120) for n in range(90)))
-    peer.server.limits = type(peer.server.limits)(max_header_bytes=8000)
+    peer = type(peer)(Limits(max_header_bytes=8000))
     peer.send(wire.headers(1, fields))
     assert peer.events == [(1, "refused", 431, "request_headers_too_large")]
     peer.send(wire.headers(3))

@@ -1,0 +1,150 @@
+"""A known head is read as if it were new: the same message, whatever the table has come to be."""
+
+from copy import deepcopy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jh2.hpack import Encoder
+
+from mesh.http.errors import RequestError
+from mesh.http.h2.errors import StreamFault
+from mesh.http.h2.head_reader import MAX_KNOWN, MAX_KNOWN_BYTES, PATIENCE, HeadReader
+from mesh.http.h2.hpack import Decoder, encode_field
+from mesh.http.h2.messages import read_request, read_response
+from mesh.http.h2.settings import Limits
+
+HEAD = ((b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a"))
+OK = ((b":status", b"200"), (b"content-type", b"text/plain"))
+IDS = [b"%08x-0000-4000-a000-000000000000" % number for number in range(3)]
+
+
+@pytest.fixture
+def reader():
+    return HeadReader(Limits())
+
+
+def block(*fields):
+    """As our encoder writes it: nothing of it is indexed."""
+    return b"".join(map(encode_field, fields))
+
+
+def facts(message):
+    names = ("method", "path", "authority", "scheme", "status", "fields", "repeats", "framing")
+    names += ("keep_alive", "header_bytes", "complete", "chunks", "trailers")
+    return {name: getattr(message, name) for name in names if hasattr(message, name)}
+
+
+def decoded_lists(reader, monkeypatch):
+    """How many blocks were decoded, from now on."""
+    seen = []
+    real = reader._decode
+    monkeypatch.setattr(reader, "_decode", lambda data: seen.append(data) or real(data))
+    return seen
+
+
+def test_a_head_that_comes_again_is_not_decoded_and_is_a_message_of_its_own(reader, monkeypatch):
+    decoded = decoded_lists(reader, monkeypatch)
+    head = block(*HEAD, (b"accept", b"*/*"), (b"via", b"1"), (b"via", b"2"))
+    first = reader.request(head, True)
+    as_read = deepcopy(facts(first))
+    first.fields[b"x-more"] = b"1"
+    first.repeats.clear()
+    first.chunks.append(b"body")
+    assert facts(reader.request(head, True)) == as_read
+    assert len(decoded) == 1
+
+
+def test_only_the_request_id_is_another(reader, monkeypatch):
+    decoded = decoded_lists(reader, monkeypatch)
+    found = [reader.request(block(*HEAD, (b"x-request-id", each), (b"accept", b"*/*")), True) for each in IDS]
+    assert [request.fields[b"x-request-id"] for request in found] == IDS
+    assert [list(request.fields) for request in found] == [[b"x-request-id", b"accept", b"host"]] * 3
+    assert len(decoded) == 1
+
+
+@pytest.mark.parametrize("value", [b"\x00" + IDS[0][1:], b" " + IDS[0][1:], b"A" + IDS[0][1:]])
+def test_a_request_id_that_is_none_is_looked_at_like_any_field(reader, value):
+    reader.request(block(*HEAD, (b"x-request-id", IDS[0])), True)
+    odd = b"\x00\x0cx-request-id" + bytes((len(value),)) + value
+    try:
+        request = reader.request(block(*HEAD) + odd, True)
+    except StreamFault:
+        assert value.startswith(b"\x00")
+    else:
+        assert request.fields[b"x-request-id"] == value
+
+
+def test_two_request_ids_stay_two(reader):
+    for one, other in ((IDS[0], IDS[1]), (IDS[2], IDS[0])):
+        request = reader.request(block(*HEAD, (b"x-request-id", one), (b"x-request-id", other)), True)
+        assert (request.fields[b"x-request-id"], request.repeats) == (one, [(b"x-request-id", other)])
+
+
+def test_the_end_of_the_stream_in_the_head_is_part_of_what_it_means(reader):
+    head = block(*HEAD)
+    for end in (True, False, True):
+        request = reader.request(head, end)
+        assert (request.complete, b"transfer-encoding" in request.fields) == (end, not end)
+
+
+def test_an_answer_means_something_else_to_head(reader):
+    head = block(*OK, (b"content-length", b"5"))
+    for method in (b"GET", b"HEAD", b"GET", b"CONNECT", b"GET"):
+        expected = read_response(Decoder(65536).decode(head), False, method)
+        assert facts(reader.response(head, False, method)) == facts(expected)
+
+
+def test_trailers_are_known_as_trailers_only(reader, monkeypatch):
+    decoded = decoded_lists(reader, monkeypatch)
+    trailers = block((b"grpc-status", b"0"))
+    assert [list(reader.trailers(trailers)) for _ in range(3)] == [[(b"grpc-status", b"0")]] * 3
+    assert len(decoded) == 1
+    with pytest.raises(StreamFault, match="missing_pseudo_header"):
+        reader.request(trailers, True)
+
+
+def test_what_is_refused_is_refused_again(reader):
+    for _ in range(3):
+        with pytest.raises(RequestError, match="invalid_path"):
+            reader.request(block(*HEAD[:2], (b":path", b"/a b"), HEAD[3]), True)
+
+
+def test_a_skipped_block_counts_for_the_table(reader):
+    latest = block(*HEAD) + b"\xbe"  # with the field that was put into the table last
+    for name in (b"x-a", b"x-b"):
+        reader.skip(b"\x40\x03" + name + b"\x011")
+        assert reader.request(latest, True).fields == {b"host": b"a", name: b"1"}
+
+
+_VALUES = st.sampled_from([b"1", b"22", b"a longer one"])
+_FIELDS = st.lists(st.tuples(st.sampled_from([b"x-a", b"x-b", b"accept"]), _VALUES), max_size=4)
+_IDS = st.sampled_from([None, *IDS])
+
+
+@given(st.lists(st.tuples(_FIELDS, _IDS, st.booleans(), st.booleans()), max_size=40))
+def test_whoever_encodes_whatever_comes_between_the_message_is_the_same(heads):
+    """Some blocks are a stateful encoder's, some our own, on one connection."""
+    reader, plain, encoder = HeadReader(Limits()), Decoder(65536), Encoder()
+    for fields, request_id, stateful, end in heads:
+        sent = [*HEAD, *fields] + ([(b"x-request-id", request_id)] if request_id else [])
+        data = encoder.encode([(*field, False) for field in sent]) if stateful else block(*sent)
+        expected = read_request(plain.decode(data), end, Limits())
+        assert facts(reader.request(data, end)) == facts(expected)
+
+
+def test_who_never_repeats_himself_is_given_up(reader):
+    for number in range(PATIENCE + 1):
+        reader.request(block(*HEAD, (b"x-number", b"%d" % number)), True)
+    assert not reader._known
+
+
+def test_a_connection_remembers_few_heads_and_no_large_ones(reader):
+    again = block(*HEAD)
+    for number in range(2 * MAX_KNOWN):
+        reader.request(block(*HEAD, (b"x-number", b"%d" % number)), True)
+        reader.request(again, True)
+    assert len(reader._known) == MAX_KNOWN
+    large = block(*HEAD, (b"x-large", b"v" * MAX_KNOWN_BYTES))
+    reader.request(large, True)
+    assert large not in reader._known
