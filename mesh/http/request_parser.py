@@ -12,7 +12,6 @@ After a request for a tunnel there are no more requests: all that comes is what 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -95,7 +94,11 @@ class RequestParser:
 
     def _start_parser(self) -> None:
         self._parser: Any = httptools.HttpRequestParser(self)
-        self._feed: Callable[[bytes], Any] = self._parser.feed_data
+        self._feed: Any = self._parser.feed_data
+
+    def close(self) -> None:
+        """No more will come: httptools' parser and this one, which know each other, are let go of."""
+        self._parser = self._feed = None
 
     # what httptools calls, in the order of the wire
 

@@ -7,7 +7,6 @@ Interim 1xx responses are swallowed: the proxy itself answers ``Expect: 100-cont
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -89,7 +88,11 @@ class ResponseParser:
 
     def _start_parser(self) -> None:
         self._parser: Any = httptools.HttpResponseParser(self)
-        self._feed: Callable[[bytes], Any] = self._parser.feed_data
+        self._feed: Any = self._parser.feed_data
+
+    def close(self) -> None:
+        """No more will come: httptools' parser and this one, which know each other, are let go of."""
+        self._parser = self._feed = None
 
     # what httptools calls, in the order of the wire
 

@@ -131,6 +131,7 @@ class DownstreamConnection(asyncio.Protocol):
         stats.cx_active.value -= 1
         self.chain.leave(self)
         self._closing = True
+        self.parser.close()
         other = Http2Connection(self.manager, self.info, self.chain)
         self.transport.set_protocol(other)
         other.connection_made(self.transport)
@@ -246,6 +247,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.manager.stats.cx_active.value -= 1
         if self.exchange is not None:
             self.exchange.client_gone()
+        self.parser.close()
 
     def adopt(self, chain: RuntimeChain, manager: HttpManager) -> None:
         """Go on under a new configuration: the next request is the first to know it."""

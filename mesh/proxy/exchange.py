@@ -377,13 +377,15 @@ class Exchange(ExchangeState):
         if self.is_finished:
             return
         self.is_finished = True
+        # what knows us is let go of: no cycle is left to the garbage collector
         if self.timeouts is not None:
             self.timeouts.stop()
+            self.timeouts = None
         if self._hold is not None:
             self._hold.callback = None
         if self._attempts is not None:
             self._attempts.over()
-            self._attempts = None  # it knows us: no cycle is left to the garbage collector
+            self._attempts = None
         if self.body is not None:
             self.body.end_copies()
         manager = self.manager

@@ -108,6 +108,7 @@ class TlsConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True  # nothing can be said any more, not even goodbye
         protocol, self._protocol = self._protocol, None  # no cycle: it has us
+        self._read = self.ssl_object.read  # nor with ``_first_read``
         if protocol is not None:
             protocol.connection_lost(exc)
         elif self._on_ready is not None:
@@ -277,7 +278,7 @@ async def connect_tls(
     session, on_spoken = None, None
     if resumption is not None:
         session = resumption.offered(context, server_name)
-        on_spoken = partial(resumption.keep, context, server_name)
+        on_spoken = partial(resumption.keep, context, server_name, session)
 
     transport, _ = await loop.create_connection(
         lambda: TlsConnection(

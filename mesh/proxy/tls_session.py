@@ -27,9 +27,17 @@ class TlsSession:
         """What can be resumed, if it was made in this context and with a server asked for by this name."""
         return self._session if context is self._context and server_name == self._server_name else None
 
-    def keep(self, context: ssl.SSLContext, server_name: str, connection: ssl.SSLObject) -> None:
-        """Once the server has spoken: its ticket comes after the handshake (RFC 8446 4.6.1)."""
-        if connection.session_reused:
+    def keep(
+        self,
+        context: ssl.SSLContext,
+        server_name: str,
+        offered: ssl.SSLSession | None,
+        connection: ssl.SSLObject,
+    ) -> None:
+        """Once the server has spoken: its ticket comes after the handshake (RFC 8446 4.6.1). ``offered`` is
+        what this connection came with: of many that were made at the same time, the first is asked.
+        """
+        if connection.session_reused or self.offered(context, server_name) is not offered:
             return
         session = connection.session
         self._context, self._server_name = context, server_name

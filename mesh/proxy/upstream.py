@@ -108,6 +108,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self.exchange is not None:
             self.pool.cluster.stats.cx_destroy_with_active_rq.value += 1
             self._fail(Kind.PROTOCOL_ERROR if self._breaks_a_message() else Kind.CONNECTION_TERMINATION)
+        self.parser.close()
         self.pool.lost(self)
 
     def _breaks_a_message(self) -> bool:

@@ -59,6 +59,7 @@ class Http1Line(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_usable = False
         self._end(Outcome.NETWORK, keep=True)
+        self._parser.close()
 
     def _look(self) -> None:
         """At what has come of the answer."""

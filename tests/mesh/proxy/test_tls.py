@@ -6,6 +6,8 @@ import ssl
 
 import pytest
 
+from mesh.http.request_parser import RequestParser
+from mesh.http.response_parser import ResponseParser
 from mesh.model.http_filter import FaultFilter, IstioStats, PeerMetadata, Router
 from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener
 from mesh.model.resources import Resources
@@ -252,9 +254,11 @@ async def test_the_session_is_asked_for_once_and_not_for_each_connection(proxy, 
     monkeypatch.setattr(
         ssl.SSLObject, "session", property(lambda self: asked.append(self) or session.fget(self))
     )
-    client = await pair(max_requests_per_connection=1)
-    for _ in range(5):
-        assert (await client.get())[0] == 200
+    clients = [await pair(max_requests_per_connection=1)]
+    clients += [await proxy.client(pair.outer) for _ in range(7)]
+    for _ in range(2):
+        await asyncio.gather(*(client.get() for client in clients))
+    assert proxy.worker.stats.counter("cluster.up.ssl.handshake").value == 2 * len(clients)
     assert len(asked) == 1
 
 
@@ -432,16 +436,36 @@ def test_the_end_of_the_stream_without_a_goodbye_is_the_end_of_both_ways(joined)
     assert heard.ended
 
 
-async def test_a_closed_connection_is_freed_at_once(proxy, pair):
-    """Its buffers and keys, some 40 kB that Python's collector does not see, wait for no collection."""
-    client = await pair(max_requests_per_connection=1)
-    assert (await client.get())[0] == 200
+@pytest.fixture
+def living():
+    """How many of these kinds there are, while nobody collects garbage."""
     gc.collect()
     gc.disable()
-    try:
-        for _ in range(20):
-            assert (await client.get())[0] == 200
-        left = 3  # of the last request, on both sides, may not be over yet
-        await proxy.until(lambda: sum(type(each) is TlsConnection for each in gc.get_objects()) <= left)
-    finally:
-        gc.enable()
+    yield lambda *kinds: sum(type(each) in kinds for each in gc.get_objects())
+    gc.enable()
+
+
+async def test_a_closed_connection_is_freed_at_once(proxy, pair, living):
+    """Its buffers and keys, some 40 kB that Python's collector does not see, wait for no collection."""
+    client = await pair(max_requests_per_connection=1)
+    for _ in range(20):
+        assert (await client.get())[0] == 200
+    left = 3  # of the last request, on both sides, may not be over yet
+    await proxy.until(lambda: living(TlsConnection) <= left)
+    await proxy.until(lambda: living(RequestParser, ResponseParser) <= left + 1)  # the client's
+
+
+def test_a_connection_whose_server_never_spoke_is_freed_at_once(secrets_of, living):
+    contexts = TlsContexts()
+    contexts.update(secrets_of("reviews"))
+    connection = TlsConnection(
+        contexts.client(UpstreamTls("x", ("istio",))),
+        server_side=False,
+        on_ready=print,
+        on_failed=lambda reason: None,
+        on_spoken=print,
+    )
+    connection.connection_made(Wire())
+    connection.connection_lost(None)
+    del connection
+    assert living(TlsConnection) == 0
