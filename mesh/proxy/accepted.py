@@ -112,6 +112,7 @@ class AcceptedConnection(asyncio.Protocol):
         self.info.transport_protocol = "tls"
         self.info.server_name = hello.server_name
         self.info.application_protocols = hello.application_protocols
+        self.info.offers_session = hello.offers_session
         return False
 
     def eof_received(self) -> None:
@@ -149,7 +150,7 @@ class AcceptedConnection(asyncio.Protocol):
         assert chain.tls is not None
         worker = self.listener.worker
         try:
-            context = worker.contexts.server(chain.tls)
+            context = worker.contexts.server(chain.tls, offers_session=self.info.offers_session)
         except NoCertificate:
             self.transport.abort()
             return

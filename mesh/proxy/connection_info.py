@@ -23,6 +23,7 @@ class ConnectionInfo:
     server_name: str = ""
     application_protocols: tuple[str, ...] = ()
     application_protocol: str = ""  # what ALPN agreed on
+    offers_session: bool = False  # of TLS, to be resumed
     tls_version: str = ""
     peer_principal: str = ""
     local_principal: str = ""

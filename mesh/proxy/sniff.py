@@ -1,7 +1,8 @@
 """What a connection begins with: is it TLS, and for whom (Envoy's tls_inspector). Pure.
 
 Reads the server_name and ALPN extensions of a ClientHello (RFC 8446 section 4.1.2, RFC 6066 section 3,
-RFC 7301 section 3.1), which may come in any number of pieces and records.
+RFC 7301 section 3.1), which may come in any number of pieces and records, and sees whether it offers a
+session of before (pre_shared_key, RFC 8446 section 4.2.11).
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from dataclasses import dataclass
 HANDSHAKE_RECORD = 0x16
 CLIENT_HELLO = 1
 MAX_HELLO_BYTES = 64 * 1024  # Envoy's tls_inspector limit
-_SERVER_NAME, _ALPN = 0, 16
+_SERVER_NAME, _ALPN, _PRE_SHARED_KEY = 0, 16, 41
 
 
 @dataclass(frozen=True, slots=True)
 class ClientHello:
     server_name: str = ""
     application_protocols: tuple[str, ...] = ()
+    offers_session: bool = False
 
 
 def looks_like_tls(data: bytes) -> bool:
@@ -84,6 +86,7 @@ def _read_extensions(hello: _Reader) -> ClientHello:
     hello.vector(1)  # legacy_compression_methods
     server_name = ""
     protocols: tuple[str, ...] = ()
+    offers_session = False
     extensions = hello.vector(2) if hello.data else _Reader(b"")
     while extensions.data:
         kind, content = extensions.number(2), extensions.vector(2)
@@ -91,7 +94,9 @@ def _read_extensions(hello: _Reader) -> ClientHello:
             server_name = _read_server_name(content.vector(2))
         elif kind == _ALPN:
             protocols = _read_protocols(content.vector(2))
-    return ClientHello(server_name, protocols)
+        elif kind == _PRE_SHARED_KEY:
+            offers_session = True
+    return ClientHello(server_name, protocols, offers_session)
 
 
 def _read_server_name(names: _Reader) -> str:

@@ -22,6 +22,11 @@ _VERSIONS: Mapping[TlsVersion, ssl.TLSVersion] = {
 }
 
 
+# A context remembers no more: 1.2 kB each, but 11 kB with a peer's certificate that no other session shares.
+# OpenSSL's own limit, 20,480, would be 220 MB. From half of it on, who offers a session takes no other along.
+MAX_SESSIONS = 2048
+
+
 class NoCertificate(Exception):
     """TLS was asked for before its certificate, or what peers are verified against, has come."""
 
@@ -61,21 +66,25 @@ class TlsContexts:
             self._servers.clear()
             self._clients.clear()
 
-    def server(self, tls: DownstreamTls) -> ssl.SSLContext:
-        """Raises NoCertificate."""
+    def server(self, tls: DownstreamTls, *, offers_session: bool = False) -> ssl.SSLContext:
+        """For the next connection, whose client ``offers_session``. Raises NoCertificate.
+
+        One that remembers too much is replaced, and goes with its last connection.
+        """
         context = self._servers.get(tls)
-        if context is None:
+        sessions = context.session_stats()["number"] if context is not None else 0
+        if context is None or sessions >= MAX_SESSIONS:
             context = self._servers[tls] = self._make_server(tls)
+        context.num_tickets = 0 if offers_session and sessions >= MAX_SESSIONS // 2 else 1
         return context
 
     def _make_server(self, tls: DownstreamTls) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = _VERSIONS[tls.min_version]
         context.maximum_version = _VERSIONS[tls.max_version]
-        # sessions stay here (20,480 at most, OpenSSL's limit) and do not travel in tickets: those hold the
-        # peer's certificate, and to read it takes OpenSSL 3.0 longer than all the rest of a resumed handshake
+        # sessions stay here and do not travel in tickets: those hold the peer's certificate, and to read it
+        # takes OpenSSL 3.0 longer than all the rest of a resumed handshake
         context.options |= ssl.OP_NO_TICKET
-        context.num_tickets = 1  # a client takes one session along from each connection
         if tls.cipher_suites:
             context.set_ciphers(":".join(tls.cipher_suites))
         _load(context, self._content(tls.certificate))

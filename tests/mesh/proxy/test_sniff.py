@@ -1,4 +1,5 @@
 import ssl
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +29,22 @@ def test_reads_name_and_protocols():
     assert looks_like_tls(HELLO)
     assert read_client_hello(HELLO) == FOUND
     assert read_client_hello(hello(None, ())) == ClientHello()
+
+
+def with_extension(body: bytes, extension: bytes) -> bytes:
+    """The first piece's ClientHello with one more at its end."""
+    place = 4 + 2 + 32
+    for size in (1, 2, 1):  # session id, cipher suites, compression methods
+        place += size + int.from_bytes(body[place : place + size])
+    extensions = body[place + 2 :] + extension
+    hello = body[4:place] + len(extensions).to_bytes(2) + extensions
+    return body[:1] + len(hello).to_bytes(3) + hello
+
+
+def test_sees_whether_a_session_is_offered():
+    message = with_extension(HELLO[5:], b"\x00\x29\x00\x02\x00\x00")
+    offering = read_client_hello(b"\x16\x03\x01" + len(message).to_bytes(2) + message)
+    assert offering == replace(FOUND, offers_session=True)
 
 
 def test_http_does_not_look_like_tls():

@@ -13,7 +13,8 @@ from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionMan
 from mesh.model.resources import Resources
 from mesh.model.route import Route, RouteMatch
 from mesh.model.tls import DownstreamTls, UpstreamTls
-from mesh.proxy.tls import TlsConnection
+from mesh.proxy import tls_contexts
+from mesh.proxy.tls import TlsConnection, connect_tls
 from mesh.proxy.tls_contexts import TlsContexts
 
 ALPN = ("istio-peer-exchange", "istio")
@@ -260,6 +261,34 @@ async def test_the_session_is_asked_for_once_and_not_for_each_connection(proxy, 
         await asyncio.gather(*(client.get() for client in clients))
     assert proxy.worker.stats.counter("cluster.up.ssl.handshake").value == 2 * len(clients)
     assert len(asked) == 1
+
+
+def remembered(proxy):
+    """The sessions that the server's contexts hold."""
+    return sum(context.session_stats()["number"] for context in proxy.worker.contexts._servers.values())
+
+
+async def test_who_resumes_a_session_does_not_fill_the_servers_memory_with_more(proxy, pair, monkeypatch):
+    monkeypatch.setattr(tls_contexts, "MAX_SESSIONS", 8)
+    client = await pair(max_requests_per_connection=1)
+    for _ in range(12):
+        assert (await client.get())[0] == 200
+    assert proxy.worker.stats.counter("cluster.up.ssl.session_reused").value == 11
+    assert remembered(proxy) <= 4
+
+
+async def test_who_never_resumes_finds_a_server_that_forgets(proxy, pair, monkeypatch):
+    monkeypatch.setattr(tls_contexts, "MAX_SESSIONS", 4)
+    await pair()
+    prefix = f"listener.127.0.0.1_{pair.inner}.ssl."
+    for number in range(10):
+        context = proxy.worker.contexts.client(UpstreamTls("x", ("istio",)))
+        wire = await connect_tls(proxy.worker.loop, ("127.0.0.1", pair.inner), context, "x")
+        handshakes = proxy.worker.stats.counter(prefix + "handshake")
+        await proxy.until(lambda expected=number + 1, made=handshakes: made.value == expected)
+        assert remembered(proxy) <= 4
+        wire.close()
+    assert proxy.worker.stats.counter(prefix + "session_reused").value == 0
 
 
 async def test_new_secrets_resume_nothing_that_was_agreed_on_under_the_old(proxy, pair, secrets_of):
