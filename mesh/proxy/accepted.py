@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from mesh.model.names import WORKLOAD_SECRET
 from mesh.proxy.connection_info import ConnectionInfo, address_text
 from mesh.proxy.original_dst import original_destination
-from mesh.proxy.peer_certificate import client_cert_element, principal
+from mesh.proxy.peer_certificate import peer_certificate
 from mesh.proxy.sniff import MAX_HELLO_BYTES, ClientHello, looks_like_tls, read_client_hello
 from mesh.proxy.sniff_http import MAX_LINE_BYTES, sniff_http
 from mesh.proxy.tls import HandshakeError, TlsConnection
@@ -178,8 +178,7 @@ class AcceptedConnection(asyncio.Protocol):
         info.tls_version = secured.version() or ""
         info.scheme = b"https"
         info.application_protocol = secured.selected_alpn_protocol() or ""
-        info.peer_principal = principal(secured)
-        info.client_cert = client_cert_element(
-            secured, info.local_principal, with_pem=chain.forwards_client_pem
-        )
+        peer = peer_certificate(secured)
+        info.peer_principal = peer.principal
+        info.client_cert = peer.element(info.local_principal, with_pem=chain.forwards_client_pem)
         connection.attach(chain.make_protocol(info))

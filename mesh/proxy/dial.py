@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mesh.proxy.failure import CONNECTION_TIMEOUT, Failure, connection_failure
-from mesh.proxy.peer_certificate import mismatch, peer_matches, principal
+from mesh.proxy.peer_certificate import peer_certificate
 from mesh.proxy.tls import HandshakeError, connect_tls
 from mesh.proxy.tls_contexts import NoCertificate
 
@@ -82,8 +82,9 @@ async def _connect_tls(
     if alpn is not None:
         tls = replace(tls, alpn=alpn)
 
-    def refusal(peer: ssl.SSLObject) -> str:
-        return "" if peer_matches(peer, cluster.allowed_peers) else mismatch(peer)
+    def refusal(connection: ssl.SSLObject) -> str:
+        peer = peer_certificate(connection)
+        return "" if peer.matches(cluster.allowed_peers) else peer.mismatch()
 
     context = worker.contexts.client(tls)
     try:
@@ -95,7 +96,7 @@ async def _connect_tls(
         raise
     _keep_alive(cluster, secured.raw)
     cluster.stats.tls.secured(secured.ssl_object)
-    protocol = make(principal(secured.ssl_object))
+    protocol = make(peer_certificate(secured.ssl_object).principal)
     secured.attach(protocol)
     return protocol
 

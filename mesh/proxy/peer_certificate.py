@@ -1,10 +1,11 @@
-"""What a TLS peer's certificate says: its SPIFFE id, and Envoy's x-forwarded-client-cert element. Pure."""
+"""What a TLS peer's certificate says: its SPIFFE id, and Envoy's x-forwarded-client-cert element."""
 
 from __future__ import annotations
 
 import hashlib
 import ssl
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -21,41 +22,80 @@ _MISMATCH = (  # Envoy's words, BoringSSL's code and all
     "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:"
     "verify cert failed: SAN matcher, certificate SANs are [{}]:TLS_error_end"
 )
+_MATCHED = frozenset({"DNS", "URI", "IP Address"})
+_KNOWN_MAX = 256
+_known: dict[bytes, PeerCertificate] = {}  # who comes again is not read again; by DER
 
 
-def uri_names(certificate: Mapping[str, Any] | None) -> list[str]:
-    """The URI SANs of what ``SSLObject.getpeercert()`` gave."""
-    return _alt_names(certificate, "URI")
+@dataclass(frozen=True, slots=True)
+class PeerCertificate:
+    """``names``: (kind, value) of the subject alternative names, kinds as in ``SSLObject.getpeercert()``."""
+
+    encoded: bytes = b""  # DER; b"": there is none
+    names: tuple[tuple[str, str], ...] = ()
+    subject: str = ""  # as Envoy prints it
+
+    def of_kind(self, wanted: str) -> list[str]:
+        return [value for kind, value in self.names if kind == wanted]
+
+    @property
+    def principal(self) -> str:
+        """The SPIFFE URI; "" when an id is not in it."""
+        uris = self.of_kind("URI")
+        return uris[0] if uris else ""
+
+    def matches(self, allowed: Collection[str]) -> bool:
+        """Whether one of the SANs is allowed; an empty list allows everyone the roots vouch for.
+
+        A DNS name of the certificate may be a wildcard of one label (RFC 6125 6.4.3).
+        """
+        if not allowed:
+            return True
+        return any(
+            _covers(value.lower(), allowed) if kind == "DNS" else kind in _MATCHED and value in allowed
+            for kind, value in self.names
+        )
+
+    def mismatch(self) -> str:
+        """Why a peer is refused that does not match."""
+        return _MISMATCH.format(", ".join(value for _, value in self.names))
+
+    def element(self, own_principal: str, *, with_pem: bool = False) -> bytes:
+        """``By=...;Hash=...;Cert="...";Subject="...";URI=...;DNS=...``; nothing when the client showed no
+        certificate. By is for who has a principal, Cert where it is asked for, URI even if the client has
+        none.
+        """
+        if not self.encoded:
+            return b""
+        parts = [f"By={own_principal}"] if own_principal else []
+        parts.append(f"Hash={hashlib.sha256(self.encoded).hexdigest()}")
+        if with_pem:
+            parts.append(f'Cert="{quote(ssl.DER_cert_to_PEM_cert(self.encoded), safe="")}"')
+        parts.append(f'Subject="{self.subject}"')
+        parts += [f"URI={name}" for name in self.of_kind("URI") or [""]]
+        parts += [f"DNS={name}" for name in self.of_kind("DNS")]
+        return ";".join(parts).encode()
 
 
-def _alt_names(certificate: Mapping[str, Any] | None, wanted: str) -> list[str]:
-    return [value for kind, value in _all_names(certificate) if kind == wanted]
+NO_CERTIFICATE = PeerCertificate()
 
 
-def _all_names(certificate: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
-    names: tuple[tuple[str, str], ...] = (certificate or {}).get("subjectAltName", ())
-    return names
+def peer_certificate(connection: ssl.SSLObject) -> PeerCertificate:
+    """The verified peer's; where nobody is verified, nobody is known."""
+    encoded = connection.getpeercert(True)
+    if not encoded or connection.context.verify_mode is ssl.CERT_NONE:
+        return NO_CERTIFICATE
+    known = _known.get(encoded)
+    if known is None:
+        if len(_known) >= _KNOWN_MAX:
+            _known.clear()
+        known = _known[encoded] = read_certificate(encoded, connection.getpeercert() or {})
+    return known
 
 
-def principal(connection: ssl.SSLObject) -> str:
-    """The verified peer's SPIFFE URI; "" when it showed no certificate or an id is not in it."""
-    names = uri_names(connection.getpeercert())
-    return names[0] if names else ""
-
-
-def peer_matches(connection: ssl.SSLObject, allowed: Collection[str]) -> bool:
-    """Whether one of the peer's SANs is allowed; an empty list allows everyone the roots vouch for.
-
-    A DNS name of the certificate may be a wildcard of one label (RFC 6125 6.4.3).
-    """
-    if not allowed:
-        return True
-    return any(
-        _covers(value.lower(), allowed)
-        if kind == "DNS"
-        else kind in ("URI", "IP Address") and value in allowed
-        for kind, value in _all_names(connection.getpeercert())
-    )
+def read_certificate(encoded: bytes, certificate: Mapping[str, Any]) -> PeerCertificate:
+    """Of what ``SSLObject.getpeercert()`` gave. Pure."""
+    return PeerCertificate(encoded, tuple(certificate.get("subjectAltName", ())), _subject(certificate))
 
 
 def _covers(pattern: str, allowed: Collection[str]) -> bool:
@@ -64,33 +104,10 @@ def _covers(pattern: str, allowed: Collection[str]) -> bool:
     return any(name.lower().partition(".")[1:] == (".", pattern[2:]) for name in allowed)
 
 
-def mismatch(connection: ssl.SSLObject) -> str:
-    """Why a peer is refused that does not match."""
-    return _MISMATCH.format(", ".join(value for _, value in _all_names(connection.getpeercert())))
-
-
-def client_cert_element(connection: ssl.SSLObject, own_principal: str, *, with_pem: bool = False) -> bytes:
-    """``By=...;Hash=...;Cert="...";Subject="...";URI=...;DNS=...``; nothing when the client showed no
-    certificate. By is for who has a principal, Cert where it is asked for, URI even if the client has none.
-    """
-    encoded = connection.getpeercert(True)
-    if not encoded:
-        return b""
-    certificate = connection.getpeercert()
-    parts = [f"By={own_principal}"] if own_principal else []
-    parts.append(f"Hash={hashlib.sha256(encoded).hexdigest()}")
-    if with_pem:
-        parts.append(f'Cert="{quote(ssl.DER_cert_to_PEM_cert(encoded), safe="")}"')
-    parts.append(f'Subject="{_subject(certificate)}"')
-    parts += [f"URI={name}" for name in uri_names(certificate) or [""]]
-    parts += [f"DNS={name}" for name in _alt_names(certificate, "DNS")]
-    return ";".join(parts).encode()
-
-
-def _subject(certificate: Mapping[str, Any] | None) -> str:
+def _subject(certificate: Mapping[str, Any]) -> str:
     names = [
         f"{_SHORT.get(kind, kind)}={value}"
-        for group in reversed((certificate or {}).get("subject", ()))
+        for group in reversed(certificate.get("subject", ()))
         for kind, value in group
     ]
     return ",".join(names).replace("\\", "\\\\").replace('"', '\\"')

@@ -42,6 +42,7 @@ class TlsConnection(asyncio.Protocol):
     __slots__ = (
         "_closing",
         "_ended",
+        "_held",
         "_incoming",
         "_on_failed",
         "_on_ready",
@@ -81,6 +82,7 @@ class TlsConnection(asyncio.Protocol):
         self._protocol: asyncio.Protocol | None = None
         self._closing = False
         self._ended = False  # the peer has said goodbye, and is still listened to
+        self._held = False  # the handshake's last words are made and not sent
         self.raw: asyncio.Transport = cast("asyncio.Transport", None)
 
     # below: what the socket's transport calls
@@ -139,10 +141,25 @@ class TlsConnection(asyncio.Protocol):
             self.raw.close()  # without our Finished the peer has no connection either
             self._fail(HandshakeError(reason, "san"))
             return
-        self._flush()
+        self._hold_last_words()
         ready, self._on_ready, self._on_failed = self._on_ready, None, None
         if ready is not None:
             ready(self)
+
+    def _hold_last_words(self) -> None:
+        """They go along with the first that is written, in one packet: nobody waits for a server's tickets
+        (TLS 1.3), and a client mostly has its request ready by the next turn of the loop.
+        """
+        self._held = True
+        if not self.ssl_object.server_side:
+            asyncio.get_running_loop().call_soon(self._send_last_words)
+        elif self.ssl_object.version() != "TLSv1.3":
+            self._send_last_words()
+
+    def _send_last_words(self) -> None:
+        if self._held:
+            self._held = False
+            self._flush()
 
     def _fail(self, error: HandshakeError) -> None:
         failed, self._on_ready, self._on_failed = self._on_failed, None, None
@@ -177,7 +194,7 @@ class TlsConnection(asyncio.Protocol):
         except ssl.SSLError:
             self.abort()
             return
-        if self._outgoing.pending:
+        if self._outgoing.pending and not self._held:
             self._flush()
 
     def _end_of_input(self) -> None:
@@ -210,6 +227,7 @@ class TlsConnection(asyncio.Protocol):
         except ssl.SSLError:
             self.abort()
             return
+        self._held = False
         self.raw.write(self._outgoing.read())
 
     def can_write_eof(self) -> bool:

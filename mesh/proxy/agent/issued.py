@@ -12,7 +12,7 @@ from typing import Any
 
 from mesh.model.identity import SpiffeId
 from mesh.model.tls import Secrets, TlsCertificate
-from mesh.proxy.peer_certificate import uri_names
+from mesh.proxy.peer_certificate import read_certificate
 from mesh.proxy.tls_contexts import make_context
 
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl module has no name for
@@ -32,8 +32,9 @@ def read_chain(chain: Sequence[str], key_pem: bytes, identity: SpiffeId) -> tupl
         raise BadCertificate(f"expected a leaf and a root, got {len(chain)} certificates")
     secrets = Secrets(TlsCertificate("".join(chain[:-1]).encode(), key_pem), chain[-1].encode())
     certificate = _seen_by_a_peer(secrets)
-    if uri_names(certificate) != [str(identity)]:
-        raise BadCertificate(f"the certificate is for {uri_names(certificate)}, expected {identity}")
+    uris = read_certificate(b"", certificate).of_kind("URI")
+    if uris != [str(identity)]:
+        raise BadCertificate(f"the certificate is for {uris}, expected {identity}")
     return secrets, float(ssl.cert_time_to_seconds(certificate["notAfter"]))
 
 

@@ -406,33 +406,46 @@ class Wire(asyncio.Transport):
 
 
 @pytest.fixture
-def joined(secrets_of):
-    """Two ends of one TLS connection whose bytes the test carries: (connection, its wire, what it hears)."""
-    contexts = TlsContexts()
-    contexts.update(secrets_of("reviews"))
-    ends = []
-    for context, server_side in (
-        (contexts.client(UpstreamTls("x", ("istio",))), False),
-        (contexts.server(DownstreamTls(("istio",))), True),
-    ):
-        heard, wire = Heard(), Wire()
-        connection = TlsConnection(
-            context,
-            server_side=server_side,
-            on_ready=lambda made, heard=heard: made.attach(heard),
-            on_failed=pytest.fail,
-        )
-        ends.append((connection, wire, heard))
-        connection.connection_made(wire)
-    (client, client_wire, _), (server, server_wire, _) = ends
-    while client_wire.written or server_wire.written:
+def shake_hands(secrets_of):
+    """shake_hands() -> two ends of a TLS connection whose bytes the test carries: (connection, its wire, what
+    it hears). The client has done its handshake and not sent its last words.
+    """
+
+    def make():
+        contexts = TlsContexts()
+        contexts.update(secrets_of("reviews"))
+        ends = []
+        for context, server_side in (
+            (contexts.client(UpstreamTls("x", ("istio",))), False),
+            (contexts.server(DownstreamTls(("istio",))), True),
+        ):
+            heard, wire = Heard(), Wire()
+            connection = TlsConnection(
+                context,
+                server_side=server_side,
+                on_ready=lambda made, heard=heard: made.attach(heard),
+                on_failed=pytest.fail,
+            )
+            ends.append((connection, wire, heard))
+            connection.connection_made(wire)
+        (client, client_wire, _), (server, server_wire, _) = ends
         server.data_received(client_wire.take())
-        if server_wire.written:
-            client.data_received(server_wire.take())
+        client.data_received(server_wire.take())
+        return ends
+
+    return make
+
+
+@pytest.fixture
+async def joined(shake_hands):
+    """The same when all is said."""
+    ends = (_, client_wire, _), (server, _, _) = shake_hands()
+    await asyncio.sleep(0)
+    server.data_received(client_wire.take())
     return ends
 
 
-def test_who_has_said_all_still_hears_what_was_on_its_way(joined):
+async def test_who_has_said_all_still_hears_what_was_on_its_way(joined):
     (client, client_wire, heard), (server, server_wire, _) = joined
     server.write(b"x" * 10_000)
     record = server_wire.take()
@@ -446,7 +459,7 @@ def test_who_has_said_all_still_hears_what_was_on_its_way(joined):
     assert not client_wire.closed
 
 
-def test_who_hears_the_last_word_may_go_on_until_it_says_its_own(joined):
+async def test_who_hears_the_last_word_may_go_on_until_it_says_its_own(joined):
     (client, client_wire, answer), (server, server_wire, heard) = joined
     client.write(b"question")
     client.write_eof()
@@ -459,7 +472,7 @@ def test_who_hears_the_last_word_may_go_on_until_it_says_its_own(joined):
     assert server_wire.closed
 
 
-def test_the_end_of_the_stream_without_a_goodbye_is_the_end_of_both_ways(joined):
+async def test_the_end_of_the_stream_without_a_goodbye_is_the_end_of_both_ways(joined):
     _, (server, _, heard) = joined
     assert not server.eof_received()
     assert heard.ended
@@ -498,3 +511,26 @@ def test_a_connection_whose_server_never_spoke_is_freed_at_once(secrets_of, livi
     connection.connection_lost(None)
     del connection
     assert living(TlsConnection) == 0
+
+
+async def test_the_last_words_of_a_handshake_go_along_with_the_first_that_are_written(shake_hands):
+    """A packet less on both sides, each a system call here and a turn of the loop there."""
+    (client, client_wire, _), (server, server_wire, heard) = shake_hands()
+    assert client_wire.written == b""
+    client.write(b"request")
+    server.data_received(client_wire.take())
+    assert heard.received == b"request"
+    assert server_wire.written == b""
+    server.write(b"response")
+    assert server_wire.written
+    await asyncio.sleep(0)
+    assert client_wire.written == b""
+
+
+async def test_a_client_that_has_nothing_to_say_finishes_its_handshake_all_the_same(shake_hands):
+    (_, client_wire, _), (server, _, heard) = shake_hands()
+    await asyncio.sleep(0)
+    server.data_received(client_wire.take())
+    server.write(b"greeting")
+    assert heard.received == b""
+    assert server.ssl_object.version() == "TLSv1.3"
