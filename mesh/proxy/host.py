@@ -66,7 +66,10 @@ class Host:
         self.monitor: Monitor | None = None  # of outlier detection
         self.session: Session | None = None  # of its health checks
         self.is_watched = False  # by either
-        self.tls_session = TlsSession()
+        tls = cluster.model.tls
+        self.tls_session = (
+            cluster.worker.tls_sessions.setdefault((self.address, tls), TlsSession()) if tls else None
+        )
         self.pool = make_pool(self, cluster)
         self.tunnels: Pool | None = None  # made when first needed
 

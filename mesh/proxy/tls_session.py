@@ -5,6 +5,8 @@ One a host, as Envoy's default ``max_session_keys: 1``, offered until the host d
 show that anyhow. And CPython's ``SSLObject.session`` never gives back the 6 kB that it copies, so it is asked
 once and not for each connection.
 
+A host that comes again with a new configuration finds the session it had (``Worker.tls_sessions``).
+
 A session belongs to the SSL context it was made in: when certificates or roots change there are new
 contexts (tls_contexts), so whatever was believed under the old ones is asked for again. The peer's
 certificate stays in the session, and the name in it is checked on every connection.
@@ -13,10 +15,13 @@ certificate stays in the session, and the name in it is checked on every connect
 from __future__ import annotations
 
 import ssl
+from weakref import WeakValueDictionary
+
+from mesh.model.tls import UpstreamTls
 
 
 class TlsSession:
-    __slots__ = ("_context", "_server_name", "_session")
+    __slots__ = ("__weakref__", "_context", "_server_name", "_session")
 
     def __init__(self) -> None:
         self._context: ssl.SSLContext | None = None
@@ -42,3 +47,7 @@ class TlsSession:
         session = connection.session
         self._context, self._server_name = context, server_name
         self._session = session if session is not None and session.has_ticket else None
+
+
+# of each address, as long as a host of any configuration has it
+TlsSessions = WeakValueDictionary[tuple[tuple[str, int], UpstreamTls], TlsSession]

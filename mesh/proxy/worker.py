@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from mesh.model.node import Node
 from mesh.model.peer import UNKNOWN_PEER, Peer
@@ -16,6 +17,7 @@ from mesh.proxy.overload import DEFAULT_LIMITS, Overload, OverloadLimits
 from mesh.proxy.stats import Stats
 from mesh.proxy.timers import Timers
 from mesh.proxy.tls_contexts import TlsContexts
+from mesh.proxy.tls_session import TlsSessions
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import RuntimeCluster
@@ -50,6 +52,7 @@ class Worker:
         self.stats = Stats()
         self.overload = Overload(self._share_of(overload), self.stats)
         self.contexts = TlsContexts()
+        self.tls_sessions: TlsSessions = WeakValueDictionary()
         self.clusters: dict[str, RuntimeCluster] = {}
         self.peer_metadata = peer_metadata
         self.peer_metadata_id = node.id.encode()

@@ -263,6 +263,15 @@ async def test_the_session_is_asked_for_once_and_not_for_each_connection(proxy, 
     assert len(asked) == 1
 
 
+async def test_a_new_configuration_goes_on_with_the_sessions_of_the_old(proxy, pair):
+    client = await pair(max_requests_per_connection=1)
+    assert (await client.get())[0] == 200
+    client = await pair(max_requests_per_connection=2)
+    assert (await client.get())[0] == 200
+    assert proxy.worker.stats.counter("cluster.up.ssl.handshake").value == 2
+    assert proxy.worker.stats.counter("cluster.up.ssl.session_reused").value == 1
+
+
 def remembered(proxy):
     """The sessions that the server's contexts hold."""
     return sum(context.session_stats()["number"] for context in proxy.worker.contexts._servers.values())
