@@ -141,7 +141,7 @@ class DownstreamConnection(asyncio.Protocol):
         """A body that breaks the rules ends its exchange."""
         if self._broken is not None and not exchange.request.complete and not exchange.is_finished:
             self.manager.stats.protocol_error.value += 1
-            exchange.refuse_body(reply_to_bad_request(self._broken))
+            exchange.break_off(reply_to_bad_request(self._broken))
 
     def _serve(self) -> None:
         """Begin the next requests, as long as they are answered at once."""
@@ -205,10 +205,13 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _answer(self, reply: Reply) -> None:
         """To what never became a request."""
+        self._begin_nothing().reply(reply)
+
+    def _begin_nothing(self) -> Exchange:
         nothing = Request(b"", b"", b"", {}, [], Framing.NONE, False)
         self.parser.requests.append(nothing)
-        self.exchange = Exchange(self, nothing)
-        self.exchange.reply(reply)
+        exchange = self.exchange = Exchange(self, nothing)
+        return exchange
 
     # closing
 
@@ -242,11 +245,14 @@ class DownstreamConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._closing = True
+        """Who leaves in the middle of a head is counted and logged as a request, as Envoy does."""
+        was_open, self._closing = not self._closing, True
         self.chain.leave(self)
         self.manager.stats.cx_active.value -= 1
         if self.exchange is not None:
             self.exchange.client_gone()
+        elif was_open and self._broken is None and self.parser.in_message:
+            self._begin_nothing().client_gone()
         self.parser.close()
 
     def adopt(self, chain: RuntimeChain, manager: HttpManager) -> None:

@@ -16,6 +16,7 @@ from mesh.proxy.grpc import is_grpc
 from mesh.proxy.grpc_messages import GrpcBody
 from mesh.proxy.heads import complete_response
 from mesh.proxy.reply import reply_to_bad_request
+from mesh.proxy.stream_idle import watch_flush
 
 if TYPE_CHECKING:
     from mesh.proxy.http2_connection import Http2Connection
@@ -146,6 +147,8 @@ class DownstreamStream(Stream):
         self.owner.stream_done(now)
         if not self.local_open:
             self.end_sent()
+        elif self.manager.stream_idle_timeout_s:
+            watch_flush(self, self.manager.stream_idle_timeout_s)
 
     def end_sent(self) -> None:
         """The client need not send the rest of its request (RFC 9113 section 8.1)."""

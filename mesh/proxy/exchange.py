@@ -354,11 +354,10 @@ class Exchange(ExchangeState):
             self.downstream.abort_after_write()
         self.finish()
 
-    def refuse_body(self, reply: Reply) -> None:
-        """The request's body broke the rules of HTTP: the upstream must not take it for complete."""
+    def break_off(self, reply: Reply) -> None:
+        """Nothing good comes of it any more: the upstream must not take the request for complete."""
         self._leave_upstream()
         self._end_attempt(ok=False)
-        self.keep_alive = False
         if self.response is None:
             self.reply(reply)
         else:

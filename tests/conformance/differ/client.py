@@ -96,6 +96,8 @@ class Client:
         """One more request: answered as such, it proves that both sides agree where the last one ended."""
         if self._tunnel is not None:
             await self._until(lambda: False, AFTERWARDS_S)
+        elif Do.HALF_CLOSE in self._case.client:
+            await self._until(lambda: False, AFTERWARDS_S)
         elif not self._ended:
             writer.write(PROBE)
             if self._was_told_to_close():

@@ -204,10 +204,6 @@ INTENDED: Table = {
 }
 
 OPEN: Table = {
-    ("framing", "client leaves in the head"): facts(
-        "Envoy logs a request (DC) as soon as its first byte is there, we when its head is",
-        *("log", "flags", "details", "labels"),
-    ),
     ("forwarding", "inside, a trace"): facts(
         "tracing is not there yet: a forced trace is told to the client", "response headers"
     ),

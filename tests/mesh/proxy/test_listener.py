@@ -2,14 +2,18 @@
 
 import asyncio
 import socket
+import time
+from contextlib import ExitStack
 
 import pytest
 
 from mesh.model.resources import Resources
 from mesh.model.route import Redirect, Route, RouteMatch, StringMatch
+from mesh.proxy.overload import resident_bytes
 
 HOST = "127.0.0.1"
 MANY = 200
+IDLE = 3000
 
 
 @pytest.fixture
@@ -82,3 +86,30 @@ async def test_changes_of_every_kind_under_load_cost_no_request_and_no_connectio
     await asyncio.gather(*asking)
     assert min(answered) > 100
     assert sum(len(origin.requests) for origin in origins) == sum(answered)
+
+
+async def test_thousands_that_lie_idle_cost_little_and_are_closed_in_time(proxy, make):
+    """Half of them have asked once, half never."""
+    origin, port = await proxy.origin(), make.free_port()
+    routing = make.routes(Route(RouteMatch(), make.forward("c")))
+    listener = make.outbound(port, routing, idle_timeout_s=60.0)
+    proxy.config.apply(Resources((make.cluster("c", origin.port),), listeners=(listener,)))
+    loop, active = asyncio.get_running_loop(), proxy.worker.stats.gauges["http.outbound.downstream_cx_active"]
+    assert (await (await proxy.client(port)).get())[0] == 200
+    before = resident_bytes()
+    with ExitStack() as stack:
+        for number in range(IDLE):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            await loop.sock_connect(client, (HOST, port))
+            if number % 2:
+                await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert (await loop.sock_recv(client, 4096)).startswith(b"HTTP/1.1 200")
+        await proxy.until(lambda: active.value == IDLE + 1)
+        assert (resident_bytes() - before) / IDLE < 20_000
+        assert (await (await proxy.client(port)).get())[0] == 200
+        (listening,) = proxy.config.listeners.values()
+        listening.close_idle(time.monotonic() + 59)
+        assert active.value == IDLE + 2
+        listening.close_idle(time.monotonic() + 61)
+        await proxy.until(lambda: active.value == 0)

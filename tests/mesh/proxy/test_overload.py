@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -145,9 +146,9 @@ async def served_soon(proxy, port):
             client.writer.close()
 
 
-async def test_a_proxy_out_of_descriptors_serves_whom_it_has_and_recovers(proxy):
-    """Three times as many clients as descriptors: those it kept are served, endpoints are dialled."""
-    origin = await proxy.origin()
+@asynccontextmanager
+async def with_few_descriptors(origin):
+    """A process with a proxy in it, and the port where that listens."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", EXHAUSTED, str(origin.port)),
         stdin=subprocess.PIPE,
@@ -156,30 +157,77 @@ async def test_a_proxy_out_of_descriptors_serves_whom_it_has_and_recovers(proxy)
     )
     try:
         async with asyncio.timeout(60):
-            port = json.loads(await process.stdout.readline())
-            clients = [await proxy.client(port) for _ in range(3 * LIMIT)]
-            served, refused = [], 0
-            for client in clients:
-                try:
-                    status, _, _ = await client.get()
-                    assert status == 200
-                    served.append(client)
-                except (asyncio.IncompleteReadError, ConnectionError):
-                    refused += 1
-            assert LIMIT * 0.4 < len(served) <= LIMIT * 0.75
-            assert refused == len(clients) - len(served)
-            for client in served:
-                client.writer.close()
-            closing = (client.writer.wait_closed() for client in served)
-            await asyncio.gather(*closing, return_exceptions=True)  # the proxy may have been first
-            for _ in range(20):
-                await served_soon(proxy, port)
-            process.stdin.write(b"\n")
-            rejected, connected = json.loads(await process.stdout.readline())
-            assert (rejected > LIMIT, connected) == (True, 20)
-            assert await process.wait() == 0
-            assert await process.stderr.read() == b""
+            yield process, json.loads(await process.stdout.readline())
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_a_proxy_out_of_descriptors_serves_whom_it_has_and_recovers(proxy):
+    """Three times as many clients as descriptors: those it kept are served, endpoints are dialled."""
+    origin = await proxy.origin()
+    async with with_few_descriptors(origin) as (process, port):
+        clients = [await proxy.client(port) for _ in range(3 * LIMIT)]
+        served, refused = [], 0
+        for client in clients:
+            try:
+                status, _, _ = await client.get()
+                assert status == 200
+                served.append(client)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                refused += 1
+        assert LIMIT * 0.4 < len(served) <= LIMIT * 0.75
+        assert refused == len(clients) - len(served)
+        for client in served:
+            client.writer.close()
+        closing = (client.writer.wait_closed() for client in served)
+        await asyncio.gather(*closing, return_exceptions=True)  # the proxy may have been first
+        for _ in range(20):
+            await served_soon(proxy, port)
+        process.stdin.write(b"\n")
+        rejected, connected = json.loads(await process.stdout.readline())
+        assert (rejected > LIMIT, connected) == (True, 20)
+        assert await process.wait() == 0
+        assert await process.stderr.read() == b""
+
+
+async def test_it_goes_on_when_endpoints_have_taken_the_rest(proxy):
+    """Requests in hand hold two descriptors each: there are none left to accept with or to dial with."""
+    origin = await proxy.origin()
+    go_on = asyncio.Event()
+
+    async def respond(request, writer):
+        await go_on.wait()
+        writer.write(origin.response)
+
+    origin.respond = respond
+    async with with_few_descriptors(origin) as (process, port):
+        clients = [await proxy.client(port) for _ in range(LIMIT)]
+        for client in clients:
+            client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        asking = [asyncio.ensure_future(outcome(client)) for client in clients]
+        await proxy.until(lambda: sum(each.done() for each in asking) + len(origin.requests) == LIMIT)
+        waiting = len(origin.requests)
+        assert 0 < waiting < LIMIT / 2
+        go_on.set()
+        outcomes = [await each for each in asking]
+        assert outcomes.count(200) == waiting
+        assert set(outcomes) <= {200, 503, None}
+        assert 503 in outcomes
+        for client in clients:
+            client.writer.transport.abort()
+        for _ in range(20):
+            await served_soon(proxy, port)
+        process.stdin.write(b"\n")
+        await process.stdout.readline()
+        assert await process.wait() == 0
+        assert await process.stderr.read() == b""
+
+
+async def outcome(client):
+    """The status, None for a connection that was not taken."""
+    try:
+        return (await client.response())[0]
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from mesh.model.http_filter import Router
+from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
+from mesh.model.resources import Resources
+from mesh.model.route import Route, RouteMatch
+
 LIMIT_S = 0.16
 
 
@@ -50,3 +57,50 @@ async def test_what_moves_goes_on_for_longer_than_the_limit(proxy, serve, make):
     assert (status, body) == (200, b"x" * 8)
     assert proxy.entries[0].duration_s > 2 * LIMIT_S
     assert proxy.entries[0].response_flags == "-"
+
+
+async def test_a_request_that_was_whole_costs_no_connection(proxy, serve, make):
+    client, origin = await start(proxy, serve, make)
+    assert (await client.get())[0] == 504
+    origin.response = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
+    assert (await client.get())[0] == 200
+
+
+@pytest.mark.parametrize("engine", ["python", pytest.param("envoy", marks=pytest.mark.envoy)])
+async def test_who_reads_nothing_holds_the_server_up_and_is_given_up(proxy, envoy, make, engine):
+    """On its way are what the kernels and the proxy hold, and no more."""
+    size, piece = 256_000_000, bytes(64_000)
+    sent, broken_off = 0, asyncio.Event()
+
+    async def endless(reader, writer):
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
+        try:
+            while sent < size:
+                writer.write(piece)
+                await writer.drain()
+                sent += len(piece)
+        except ConnectionError:
+            broken_off.set()
+
+    server = await asyncio.start_server(endless, "127.0.0.1", 0)
+    cluster = make.cluster("c", server.sockets[0].getsockname()[1])
+    routing = make.routes(Route(RouteMatch(), make.forward("c")))
+    if engine == "envoy":
+        manager = HttpConnectionManager("t", (Router(),), route_config=routing, stream_idle_timeout_s=1.0)
+        listener = Listener("t", "127.0.0.1", make.free_port(), (FilterChain("http", manager),))
+        client = await envoy(listener, cluster)
+    else:
+        listener = make.outbound(make.free_port(), routing, stream_idle_timeout_s=1.0)
+        proxy.config.apply(Resources((cluster,), listeners=(listener,)))
+        client = await proxy.client(listener.port)
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    async with asyncio.timeout(20):
+        await broken_off.wait()
+    assert sent < 40_000_000
+    assert len(await client.closed()) < size
+    if engine == "python":
+        (entry,) = proxy.entries
+        assert (entry.response_code, entry.response_flags) == (200, "SI")
+    server.close()
