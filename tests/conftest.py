@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+from collections.abc import Callable
 
 import docker
 import pytest
@@ -23,3 +25,35 @@ def docker_engine() -> docker.DockerClient:
     except DockerException as error:
         pytest.skip(f"no Docker engine answers: {error}")
     return client
+
+
+class MallocInfo(ctypes.Structure):
+    """``struct mallinfo2``, in bytes. Source: mallinfo(3)."""
+
+    _fields_ = (
+        ("arena", ctypes.c_size_t),
+        ("ordblks", ctypes.c_size_t),
+        ("smblks", ctypes.c_size_t),
+        ("hblks", ctypes.c_size_t),
+        ("hblkhd", ctypes.c_size_t),  # in blocks with pages of their own
+        ("usmblks", ctypes.c_size_t),
+        ("fsmblks", ctypes.c_size_t),
+        ("uordblks", ctypes.c_size_t),  # in all other blocks
+        ("fordblks", ctypes.c_size_t),
+        ("keepcost", ctypes.c_size_t),
+    )
+
+
+@pytest.fixture(scope="session")
+def allocated_bytes() -> Callable[[], int]:
+    """What the C library has handed out, protobuf's and OpenSSL's too: nothing that Python could tell of."""
+    mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo2 is None:
+        pytest.skip("the C library does not tell how much memory it has handed out")
+    mallinfo2.restype = MallocInfo
+
+    def look() -> int:
+        info = mallinfo2()
+        return int(info.uordblks + info.hblkhd)
+
+    return look

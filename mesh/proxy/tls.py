@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Literal, cast
 
 from mesh.proxy.tls_session import TlsSession
 
 READ_SIZE = 16384  # a TLS record's largest payload
+# What goes through OpenSSL at a time: its buffers grow to a third more than that, and never shrink.
+MAX_PASSED = 64 * 1024
 
 
 # TLS itself went wrong; the peer's certificate is not vouched for, not shown, names somebody else; it left
@@ -92,7 +94,11 @@ class TlsConnection(asyncio.Protocol):
         if not self.ssl_object.server_side:
             self._shake_hands()
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
+        if len(data) > MAX_PASSED:
+            for piece in pieces(data):
+                self.data_received(piece)
+            return
         self._incoming.write(data)
         if self._on_ready is not None:
             self._shake_hands()
@@ -219,8 +225,12 @@ class TlsConnection(asyncio.Protocol):
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self._protocol = cast("asyncio.Protocol", protocol)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         if not data or self._closing:
+            return
+        if len(data) > MAX_PASSED:
+            for piece in pieces(data):
+                self.write(piece)
             return
         try:
             self._write(data)
@@ -268,6 +278,13 @@ class TlsConnection(asyncio.Protocol):
         except (ssl.SSLError, ValueError):
             pass  # it is sent all the same; the answer is not awaited
         self._flush()
+
+
+def pieces(data: bytes | memoryview) -> Iterator[memoryview]:
+    """Of ``MAX_PASSED`` bytes; the last may have less."""
+    view = memoryview(data)
+    for start in range(0, len(data), MAX_PASSED):
+        yield view[start : start + MAX_PASSED]
 
 
 async def connect_tls(

@@ -481,6 +481,20 @@ async def test_who_hears_the_last_word_may_go_on_until_it_says_its_own(joined):
     assert server_wire.closed
 
 
+async def test_a_connection_keeps_no_room_for_the_largest_that_went_through_it(joined, allocated_bytes):
+    (client, client_wire, answer), (server, server_wire, heard) = joined
+    before = allocated_bytes()
+    for sender, wire, receiver, heard_there in (
+        (server, server_wire, client, answer),
+        (client, client_wire, server, heard),
+    ):
+        sender.write(b"x" * 4_000_000)
+        receiver.data_received(wire.take())
+        assert len(heard_there.received) == 4_000_000
+        heard_there.received = b""
+    assert allocated_bytes() - before < 1_000_000
+
+
 async def test_the_end_of_the_stream_without_a_goodbye_is_the_end_of_both_ways(joined):
     _, (server, _, heard) = joined
     assert not server.eof_received()

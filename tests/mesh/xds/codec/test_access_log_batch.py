@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
+from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
 from envoy.service.accesslog.v3 import als_pb2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,34 +106,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(encoder._constant) <= 1024
 
 
-class MallocInfo(ctypes.Structure):
-    """``struct mallinfo2``, in bytes. Source: mallinfo(3)."""
-
-    _fields_ = (
-        ("arena", ctypes.c_size_t),
-        ("ordblks", ctypes.c_size_t),
-        ("smblks", ctypes.c_size_t),
-        ("hblks", ctypes.c_size_t),
-        ("hblkhd", ctypes.c_size_t),  # in blocks with pages of their own
-        ("usmblks", ctypes.c_size_t),
-        ("fsmblks", ctypes.c_size_t),
-        ("uordblks", ctypes.c_size_t),  # in all other blocks
-        ("fordblks", ctypes.c_size_t),
-        ("keepcost", ctypes.c_size_t),
-    )
-
-
-def allocated_bytes() -> int:
-    """What the C library has handed out: protobuf's memory is none of Python's."""
-    mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
-    if mallinfo2 is None:
-        pytest.skip("the C library does not tell how much memory it has handed out")
-    mallinfo2.restype = MallocInfo
-    info = mallinfo2()
-    return int(info.uordblks + info.hblkhd)
-
-
-def test_a_sender_keeps_nothing_of_what_it_has_encoded() -> None:
+def test_a_sender_keeps_nothing_of_what_it_has_encoded(allocated_bytes: Callable[[], int]) -> None:
     encoder = BatchEncoder()
 
     def encode_batches(numbers: range) -> None:
