@@ -44,7 +44,7 @@ PURE = (
     "mesh/galley/references.py",
     "labs/harness/binomial.py",
     "labs/harness/checks.py",
-    "labs/harness/topology.py",
+    "mesh/platform/topology.py",
 )
 IMPURE = {
     "asyncio",

@@ -1,6 +1,5 @@
 """What every lab is made of.
 
-    topology         a compose file's workloads, as frozen dataclasses
     runtime          what a runtime must do: pods as containers or as processes
     process_runtime  pods as local processes on loopback addresses
     docker_runtime   pods as containers

@@ -12,8 +12,8 @@ from docker.models.containers import Container
 from docker.types import EndpointConfig
 
 from labs.harness.runtime import Identity, RuntimeFailure
-from labs.harness.topology import Workload
 from mesh.platform.docker import engine, pod, sdk
+from mesh.platform.topology import Workload
 
 PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 ALL_PSS = ("sh", "-c", "cat /proc/[0-9]*/smaps_rollup 2>/dev/null")

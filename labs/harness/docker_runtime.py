@@ -25,7 +25,6 @@ from labs.harness.docker_command import DockerCommand
 from labs.harness.docker_pod import DockerPod, Engine, check, identity, memory, run_inside, start
 from labs.harness.eventually import NotInTime, eventually
 from labs.harness.runtime import MESHCTL, ControlPlane, Identity, Part, RuntimeFailure, RuntimeOptions
-from labs.harness.topology import Topology, Workload, service_environment
 from mesh.citadel.tokens import Tokens
 from mesh.model.names import CONTROL_PLANE_HTTP_PORT, HEALTH_PORT, XDS_TLS_PORT
 from mesh.model.protocol import HTTP
@@ -33,6 +32,7 @@ from mesh.platform.docker import engine, files, pod
 from mesh.platform.docker.base_image import ImageError, Say
 from mesh.platform.docker.image import REPOSITORY, ensure_image
 from mesh.platform.docker.interception import PROXY_GID, PROXY_UID
+from mesh.platform.topology import Topology, Workload, service_environment
 
 THREADS = 4  # API calls at a time; more only queue up in the engine
 PODS_AT_A_TIME = 4  # starting interpreters compete for the processor

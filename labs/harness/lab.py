@@ -22,9 +22,9 @@ from labs.harness.report import Result, Step
 from labs.harness.run import CLIENT, Run, Stopped
 from labs.harness.runtime import Runtime, RuntimeFailure, RuntimeOptions
 from labs.harness.screen import Screen
-from labs.harness.topology import read_topology
 from labs.harness.verdict import EXIT_STATUS, inconclusive
 from mesh.model.node import Engine
+from mesh.platform.topology import read_topology
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it: there is no verdict
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -21,10 +21,10 @@ from labs.harness.child import Child
 from labs.harness.eventually import NotInTime, eventually
 from labs.harness.runtime import MESHCTL, ControlPlane, Identity, Part, RuntimeFailure, RuntimeOptions
 from labs.harness.slot import NoSlot, Slot
-from labs.harness.topology import Topology, Workload, port_argument, service_environment
 from mesh.citadel.tokens import Tokens
 from mesh.model.names import CONTROL_PLANE_HTTP_PORT, HEALTH_PORT, OUTBOUND_PORT, XDS_TLS_PORT
 from mesh.model.protocol import HTTP
+from mesh.platform.topology import Topology, Workload, port_argument, service_environment
 
 CONTROL_PLANE = "control-plane"
 DRAIN_S = 1.0  # a lab's pods end with no traffic left

@@ -14,9 +14,9 @@ from labs.harness.mesh_api import Applied, MeshApi
 from labs.harness.report import Step
 from labs.harness.runtime import Identity, Runtime, RuntimeFailure
 from labs.harness.screen import Screen
-from labs.harness.topology import Topology
 from labs.harness.traffic import Plan
 from labs.harness.verdict import Number, Verdict
+from mesh.platform.topology import Topology
 
 CLIENT = "client"  # the workload load is sent from
 LOAD_DEADLINE_S = 30.0

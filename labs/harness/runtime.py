@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from labs.harness.topology import Topology
 from mesh.model.node import Engine
+from mesh.platform.topology import Topology
 
 Part = Literal["app", "sidecar", "control-plane"]
 MESHCTL = ("python", "-m", "mesh.ctl.main")  # "python" stands for the runtime's own interpreter

@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from labs.harness.topology import Topology, Workload
 from loadtests.bench.load import Protocol
 from mesh.model.node import ServicePort
 from mesh.model.protocol import protocol_of
+from mesh.platform.topology import Topology, Workload
 
 CLIENT = "client"
 SERVER = "echo"

@@ -18,7 +18,6 @@ from random import Random, SystemRandom
 
 from labs.harness.process_runtime import ProcessRuntime
 from labs.harness.runtime import RuntimeFailure, RuntimeOptions
-from labs.harness.topology import Topology, Workload
 from labs.harness.verdict import EXIT_STATUS, Verdict, overall
 from loadtests.soak import accounting
 from loadtests.soak.faults import RETRIES, Faults
@@ -27,6 +26,7 @@ from loadtests.soak.origin import PORT
 from loadtests.soak.watch import Watch
 from mesh.model.names import OUTBOUND_PORT
 from mesh.model.node import ServicePort
+from mesh.platform.topology import Topology, Workload
 
 CLIENT = "client"
 VERSIONS = ("v1", "v2", "v3")

@@ -1,4 +1,5 @@
 """Where workloads come from.
 
-docker   containers: the image, interception by iptables, sidecars for compose files
+topology   a compose file's workloads, as frozen dataclasses
+docker     containers: the image, interception by iptables, sidecars for compose files
 """

@@ -15,8 +15,8 @@ from labs.harness.eventually import eventually
 from labs.harness.mesh_api import MeshApi
 from labs.harness.process_runtime import ProcessRuntime
 from labs.harness.runtime import Runtime, RuntimeOptions
-from labs.harness.topology import read_topology
 from mesh.model.names import MERGED_METRICS_PORT
+from mesh.platform.topology import read_topology
 
 RUNTIMES = {"process": ProcessRuntime, "docker": DockerRuntime}
 ECHO = """

@@ -16,7 +16,7 @@ from labs.harness.authority import Authority, load_identity
 from labs.harness.mesh_api import MeshApi
 from labs.harness.process_runtime import ProcessRuntime
 from labs.harness.runtime import RuntimeOptions
-from labs.harness.topology import read_topology
+from mesh.platform.topology import read_topology
 
 HOST = "api.example"
 TOPOLOGY = "services: {client: {command: [sleep, '3600'], labels: {app: client}}}"

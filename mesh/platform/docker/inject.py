@@ -14,10 +14,10 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from labs.harness.topology import TYPE_LABEL, TopologyError, Workload, interpolate, workload_from_labels
 from mesh.model.names import CONTROL_PLANE_HTTP_PORT
 from mesh.platform.docker import pod
 from mesh.platform.docker.interception import PROXY_UID, from_annotations
+from mesh.platform.topology import TYPE_LABEL, TopologyError, Workload, interpolate, workload_from_labels
 
 INJECT_LABEL = "sidecar.istio.io/inject"  # "false" leaves a service alone, as in Istio
 IDENTITIES = "mesh-identities"

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from labs.harness.topology import Workload, port_argument
 from mesh.model.names import CONTROL_PLANE_HTTP_PORT, HEALTH_PORT, XDS_TLS_PORT
 from mesh.platform.docker.interception import PROXY_GID, PROXY_UID, Interception, arguments
+from mesh.platform.topology import Workload, port_argument
 
 Service = dict[str, Any]
 

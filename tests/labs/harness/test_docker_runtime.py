@@ -17,9 +17,9 @@ from labs.harness.docker_runtime import DockerRuntime, unavailable
 from labs.harness.eventually import eventually
 from labs.harness.history import read_served
 from labs.harness.runtime import RuntimeFailure, RuntimeOptions
-from labs.harness.topology import Topology, Workload, read_topology
 from mesh.citadel.tokens import AUDIENCE
 from mesh.platform.docker import engine
+from mesh.platform.topology import Topology, Workload, read_topology
 
 pytestmark = [pytest.mark.docker, pytest.mark.asyncio(loop_scope="module")]
 

@@ -18,8 +18,8 @@ from labs.harness.lab import INTERRUPTED, Lab, LabOptions, run_lab
 from labs.harness.run import Run
 from labs.harness.runtime import ControlPlane, RuntimeFailure, RuntimeOptions
 from labs.harness.screen import Screen
-from labs.harness.topology import Topology
 from labs.harness.verdict import failed, inconclusive, passed
+from mesh.platform.topology import Topology
 
 Steps = Callable[[Run], Awaitable[None]]
 

@@ -12,8 +12,8 @@ import pytest
 from labs.harness.history import read_exchanges, read_served
 from labs.harness.process_runtime import ProcessRuntime
 from labs.harness.runtime import RuntimeFailure, RuntimeOptions
-from labs.harness.topology import Topology, read_topology
 from labs.harness.traffic import Plan
+from mesh.platform.topology import Topology, read_topology
 
 BOOKINFO = read_topology((Path(__file__).parents[3] / "compose" / "bookinfo.yaml").read_text())
 SMALL = Topology((BOOKINFO.workload("details-v1"), BOOKINFO.workload("client")))

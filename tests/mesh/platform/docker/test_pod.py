@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from labs.harness.topology import Workload, parse_ports
 from mesh.platform.docker import pod
 from mesh.platform.docker.interception import Interception
+from mesh.platform.topology import Workload, parse_ports
 from mesh.proxy.__main__ import node_of
 from mesh.proxy.__main__ import parser as proxy_parser
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labs.harness.topology import Workload
 from mesh.platform.docker import pod, sdk
+from mesh.platform.topology import Workload
 
 
 def test_everything_a_pod_is_made_of_has_a_translation() -> None:

@@ -15,10 +15,10 @@ import pytest
 import testinfra
 from docker.models.containers import Container
 
-from labs.harness.topology import Workload, parse_ports
 from mesh.platform.docker import engine, pod, sdk
 from mesh.platform.docker.interception import PROXY_UID, Interception
 from mesh.platform.docker.sidecar import EntryError, own_address
+from mesh.platform.topology import Workload, parse_ports
 
 START_TIMEOUT_S = 30.0
 

@@ -33,7 +33,7 @@ _DEFAULTED = re.compile(r"\$\{[A-Za-z_]\w*:?-([^}]*)\}")
 
 
 class TopologyError(ValueError):
-    """A compose file this harness cannot use; the text names the service and the key."""
+    """A compose file that cannot be used; the text names the service and the key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from labs.harness.topology import (
+from mesh.model.node import ServicePort
+from mesh.platform.topology import (
     Topology,
     TopologyError,
     Workload,
@@ -14,7 +15,6 @@ from labs.harness.topology import (
     service_environment,
     workload_from_labels,
 )
-from mesh.model.node import ServicePort
 
 BOOKINFO = Path(__file__).parents[3] / "compose" / "bookinfo.yaml"
 
