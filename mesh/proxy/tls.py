@@ -114,6 +114,8 @@ class TlsConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if not self._closing and self._on_ready is None:
+            self._end_session()  # or OpenSSL forgets it: clients that hang up do come again
         self._closing = True  # nothing can be said any more, not even goodbye
         protocol, self._protocol = self._protocol, None  # no cycle: it has us
         self._read = self.ssl_object.read  # nor with ``_first_read``
@@ -273,11 +275,14 @@ class TlsConnection(asyncio.Protocol):
         return self.raw.get_write_buffer_size()
 
     def _say_goodbye(self) -> None:
+        self._end_session()
+        self._flush()
+
+    def _end_session(self) -> None:
         try:
             self.ssl_object.unwrap()
         except (ssl.SSLError, ValueError):
-            pass  # it is sent all the same; the answer is not awaited
-        self._flush()
+            pass  # close_notify is made all the same; the answer is not awaited
 
 
 def pieces(data: bytes | memoryview) -> Iterator[memoryview]:

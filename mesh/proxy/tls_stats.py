@@ -17,6 +17,7 @@ class TlsStats:
         "fail_verify_no_cert",
         "fail_verify_san",
         "handshake",
+        "no_certificate",
         "session_reused",
     )
 
@@ -26,12 +27,16 @@ class TlsStats:
         self.fail_verify_no_cert = stats.counter(f"{prefix}ssl.fail_verify_no_cert")
         self.fail_verify_san = stats.counter(f"{prefix}ssl.fail_verify_san")
         self.handshake = stats.counter(f"{prefix}ssl.handshake")
+        self.no_certificate = stats.counter(f"{prefix}ssl.no_certificate")
         self.session_reused = stats.counter(f"{prefix}ssl.session_reused")
 
     def secured(self, connection: ssl.SSLObject) -> None:
         self.handshake.value += 1
         if connection.session_reused:
             self.session_reused.value += 1
+        required = connection.context.verify_mode is ssl.CERT_REQUIRED
+        if not required and connection.getpeercert(True) is None:
+            self.no_certificate.value += 1
 
     def failed(self, error: HandshakeError) -> None:
         if error.kind == "verify":

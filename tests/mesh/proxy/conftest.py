@@ -279,10 +279,15 @@ def secrets_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Secret
 
 @pytest.fixture
 async def envoy(proxy: Proxy, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Client]]]:
-    """envoy(routes or a listener, clusters) -> a client of the real Envoy that was given the same values."""
+    """envoy(routes or a listener, clusters) -> a client of the real Envoy that was given the same values.
+    ``adapt`` is given its bootstrap, for what there are no values for."""
     processes: list[asyncio.subprocess.Process] = []
 
-    async def start(given: RouteConfiguration | Listener, *clusters: Cluster) -> Client:
+    async def start(
+        given: RouteConfiguration | Listener,
+        *clusters: Cluster,
+        adapt: Callable[[bootstrap_pb2.Bootstrap], None] = lambda _: None,
+    ) -> Client:
         if isinstance(given, RouteConfiguration):
             manager = HttpConnectionManager("test", (Router(),), route_config=given)
             listener = Listener("test", HOST, free_port(), (FilterChain("http", manager),))
@@ -292,6 +297,7 @@ async def envoy(proxy: Proxy, tmp_path: Path) -> AsyncIterator[Callable[..., Awa
         bootstrap.static_resources.listeners.add().MergeFromString(encode(listener).value)
         for each in clusters:
             bootstrap.static_resources.clusters.add().MergeFromString(encode(each).value)
+        adapt(bootstrap)
         path = tmp_path / "bootstrap.pb"
         path.write_bytes(bootstrap.SerializeToString())
         command = (str(find_envoy()), "-c", str(path), "--disable-hot-restart", "--concurrency", "1")
