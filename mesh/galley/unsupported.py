@@ -72,7 +72,7 @@ UNSUPPORTED: dict[tuple[str, str], tuple[str, ...]] = {
         )
     },
     ("ServiceEntry", "spec.resolution"): ("DYNAMIC_DNS",),
-    **{("ServiceEntry", f"spec.endpoints.*.{field}"): ANY for field in ("network", "serviceAccount")},
+    ("ServiceEntry", "spec.endpoints.*.network"): ANY,
 }
 
 # taken and of no use to the mesh, with the reason: nothing is lost without it

@@ -7,8 +7,10 @@ Rules, beside those of ``services``:
   name) that is exported to them;
 * its endpoints are those it lists and, with a ``workloadSelector``, the workloads of its namespace with
   these labels;
-* mutual TLS is for endpoints inside the mesh alone: workloads, and those whose label
-  ``security.istio.io/tlsMode`` says istio.
+* mutual TLS is for endpoints inside the mesh alone: workloads, those whose label
+  ``security.istio.io/tlsMode`` says istio, and, without that label, those with a ``serviceAccount``;
+* whoever answers has to be one of its ``subjectAltNames`` or of the accounts of its endpoints, in its own
+  namespace; nothing of both is anybody (Istio: ``serviceentry``'s conversion).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from ipaddress import ip_network
 
 from mesh.galley.api.service_entry import ServiceEntry, ServiceEntryPort, WorkloadEntry
 from mesh.model.endpoint import Locality
+from mesh.model.identity import SpiffeId
 from mesh.model.node import Node, ServicePort
 from mesh.model.protocol import protocol_of
 from mesh.pilot.services import Entry, EntryEndpoint, Instance, Resolution, Service, accounts_of
@@ -43,7 +46,12 @@ def _services(entry: ServiceEntry, nodes: Sequence[Node]) -> Iterator[Service]:
     spec, namespace = entry.spec, entry.metadata.namespace
     ports = tuple(_port(port) for port in spec.ports)
     instances = tuple(_instance(entry, node) for node in nodes if _selects(entry, node))
-    accounts = tuple(sorted(spec.subject_alt_names)) or accounts_of(one.node for one in instances)
+    listed_accounts = (one.service_account for one in spec.endpoints if one.service_account)
+    accounts = {
+        *spec.subject_alt_names,
+        *(str(SpiffeId(namespace, account)) for account in listed_accounts),
+        *accounts_of(one.node for one in instances),
+    }
     outside = spec.location == "MESH_EXTERNAL"
     # DYNAMIC_DNS is not served yet: galley says so
     resolution: Resolution = "NONE" if spec.resolution == "DYNAMIC_DNS" else spec.resolution
@@ -60,7 +68,7 @@ def _services(entry: ServiceEntry, nodes: Sequence[Node]) -> Iterator[Service]:
             host,
             ports,
             instances,
-            accounts,
+            tuple(sorted(accounts)),
             addresses,
             Entry(resolution, outside, endpoints, ranges),
             spec.export_to,
@@ -80,7 +88,7 @@ def _endpoint(entry: ServiceEntry, endpoint: WorkloadEntry) -> EntryEndpoint:
     region, _, rest = endpoint.locality.partition("/")
     zone, _, sub_zone = rest.partition("/")
     labels = tuple(sorted(endpoint.labels.items()))
-    mtls = endpoint.labels.get(_TLS_MODE) == "istio"
+    mtls = endpoint.labels.get(_TLS_MODE, "istio" if endpoint.service_account else "") == "istio"
     return EntryEndpoint(
         endpoint.address, targets, labels, endpoint.weight or 1, mtls, Locality(region, zone, sub_zone)
     )

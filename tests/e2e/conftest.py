@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,19 @@ from typing import Any
 import pytest
 
 from labs.harness.docker_runtime import unavailable
+from labs.harness.runtime import Runtime
 
 MESHCTL = [sys.executable, "-m", "mesh.ctl.main"]
 TIMEOUT_S = 600
+# argv: a URL; prints the status and the body
+ASK = """
+import sys, urllib.error, urllib.request
+try:
+    answer = urllib.request.urlopen(sys.argv[1], timeout=20)
+except urllib.error.HTTPError as refused:
+    answer = refused
+print(answer.status, answer.read().decode("latin-1"))
+"""
 COMBINATIONS = [
     pytest.param(("process", "python"), id="process-python"),
     pytest.param(("process", "envoy"), id="process-envoy", marks=pytest.mark.envoy),
@@ -31,6 +41,19 @@ def combination(request: pytest.FixtureRequest) -> tuple[str, str]:
     """Every runtime with every data plane."""
     found: tuple[str, str] = request.param
     return found
+
+
+@pytest.fixture
+def get() -> Callable[[Runtime, str], Awaitable[str]]:
+    """get(mesh, url) -> the status and the body that the application of the pod ``client`` gets."""
+
+    async def ask(mesh: Runtime, url: str) -> str:
+        process = await mesh.exec("client", ["python", "-c", ASK, url])
+        lines = [line async for line in process.lines()]
+        await process.wait()
+        return "\n".join(lines)
+
+    return ask
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ from labs.harness.runtime import RuntimeOptions
 from mesh.platform.topology import read_topology
 
 HOST = "api.example"
+URL = f"http://{HOST}"
+Get = Callable[[ProcessRuntime, str], Awaitable[str]]
 TOPOLOGY = "services: {client: {command: [sleep, '3600'], labels: {app: client}}}"
 ENTRY = """
 apiVersion: networking.istio.io/v1
@@ -50,15 +52,6 @@ spec:
   - match: [{uri: {prefix: /subset}}]
     route: [{destination: {host: api.example, subset: v1}}]
   - route: [{destination: {host: api.example}}]
-"""
-# argv: a URL; prints the status and the body
-ASK = """
-import sys, urllib.error, urllib.request
-try:
-    answer = urllib.request.urlopen(sys.argv[1], timeout=20)
-except urllib.error.HTTPError as refused:
-    answer = refused
-print(answer.status, answer.read().decode("latin-1"))
 """
 
 
@@ -118,16 +111,8 @@ async def outside(directory: Path) -> AsyncIterator[Outside]:
         server.close()
 
 
-async def ask(mesh: ProcessRuntime, path: str = "/", port: int = 80) -> str:
-    url = f"http://{HOST}{'' if port == 80 else f':{port}'}{path}"
-    process = await mesh.exec("client", ["python", "-c", ASK, url])
-    lines = [line async for line in process.lines()]
-    await process.wait()
-    return "\n".join(lines)
-
-
 @pytest.mark.parametrize("engine", ["python", pytest.param("envoy", marks=pytest.mark.envoy)])
-async def test_plaintext_becomes_tls_on_its_way_out(engine: str, tmp_path: Path) -> None:
+async def test_plaintext_becomes_tls_on_its_way_out(engine: str, tmp_path: Path, get: Get) -> None:
     runtime = ProcessRuntime(RuntimeOptions(tmp_path, dataplane=engine))  # type: ignore[arg-type]
     async with outside(tmp_path) as api:
         try:
@@ -138,31 +123,31 @@ async def test_plaintext_becomes_tls_on_its_way_out(engine: str, tmp_path: Path)
                 await mesh.apply(ENTRY.replace("PORT", str(api.port)) + f"  {rule}\n{more}", "api.yaml")
 
             await told("trafficPolicy: {tls: {mode: DISABLE}}")
-            assert (await ask(runtime)).startswith("503")  # nothing but TLS is understood there
+            assert (await get(runtime, URL)).startswith("503")  # nothing but TLS is understood there
 
             await told(f"trafficPolicy: {{tls: {{{api.settings}}}}}")
-            assert await ask(runtime) == "200 api.example None"
+            assert await get(runtime, URL) == "200 api.example None"
             await told(f"trafficPolicy: {{tls: {{mode: SIMPLE, caCertificates: {api.strangers}}}}}")
-            assert (await ask(runtime)).startswith("503")
+            assert (await get(runtime, URL)).startswith("503")
             await told(f"trafficPolicy: {{tls: {{{api.settings}, subjectAltNames: [other.example]}}}}")
-            assert (await ask(runtime)).startswith("503")
+            assert (await get(runtime, URL)).startswith("503")
             await told(f"trafficPolicy: {{tls: {{{api.settings}, sni: www.example}}}}")
-            assert await ask(runtime) == "200 www.example None"  # a name to tell, and none to check
+            assert await get(runtime, URL) == "200 www.example None"  # a name to tell, and none to check
 
             of_port = f"{{port: {{number: 80}}, tls: {{{api.mutual}}}}}"
             await told(f"trafficPolicy: {{portLevelSettings: [{of_port}]}}")
-            assert await ask(runtime) == "200 api.example visitor"
-            assert (await ask(runtime, port=81)).startswith("503")
+            assert await get(runtime, URL) == "200 api.example visitor"
+            assert (await get(runtime, f"{URL}:81/")).startswith("503")
 
             subset = "subsets: [{{name: v1, labels: {{version: v1}}, trafficPolicy: {{{}}}}}]".format
             await told(subset(f"tls: {{{api.mutual}}}"), TO_SUBSET)
-            assert await ask(runtime, "/subset") == "200 api.example visitor"
-            assert (await ask(runtime)).startswith("503")
+            assert await get(runtime, f"{URL}/subset") == "200 api.example visitor"
+            assert (await get(runtime, URL)).startswith("503")
 
             of_both = subset(f"portLevelSettings: [{of_port}]")
             await told(f"trafficPolicy: {{tls: {{{api.settings}}}}}\n  {of_both}", TO_SUBSET)
-            assert await ask(runtime, "/subset") == "200 api.example visitor"
-            assert await ask(runtime, "/subset", port=81) == "200 api.example None"
-            assert await ask(runtime) == "200 api.example None"
+            assert await get(runtime, f"{URL}/subset") == "200 api.example visitor"
+            assert await get(runtime, f"{URL}:81/subset") == "200 api.example None"
+            assert await get(runtime, URL) == "200 api.example None"
         finally:
             await runtime.down()

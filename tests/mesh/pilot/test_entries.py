@@ -62,6 +62,31 @@ def test_a_selector_takes_workloads_of_the_entrys_namespace(
     assert service.accounts == (str(here.spiffe_id),)
 
 
+def test_whoever_answers_is_one_of_its_names_or_of_its_accounts(
+    world: MakeWorld, node: Callable[..., Node]
+) -> None:
+    spiffe = "spiffe://cluster.local/ns/default/sa/"
+    listed = """
+  endpoints:
+  - {address: 10.0.0.1, serviceAccount: vm}
+  - {address: 10.0.0.2, serviceAccount: vm, labels: {security.istio.io/tlsMode: disabled}}
+  - {address: 10.0.0.3}
+  - {address: 10.0.0.4, serviceAccount: other}
+"""
+    entry = ENTRY % ("a", "vm.example.com", "MESH_INTERNAL", "STATIC")
+    service = world((), entry + listed).service("vm.example.com")
+    assert service is not None
+    assert service.entry is not None
+    assert service.accounts == (f"{spiffe}other", f"{spiffe}vm")
+    assert [one.mtls for one in service.entry.endpoints] == [True, False, False, True]
+
+    chosen = "  workloadSelector: {labels: {app: vm}}\n  subjectAltNames: [vm.example.com]\n"
+    here = node("vm-v1", service_account="own")
+    service = world((here,), entry + chosen).service("vm.example.com")
+    assert service is not None
+    assert service.accounts == (f"{spiffe}own", "vm.example.com")
+
+
 def test_a_host_is_seen_where_it_is_exported_to(world: MakeWorld, node: Callable[..., Node]) -> None:
     first = ENTRY % ("a", "x.example.com", "MESH_INTERNAL", "DNS") + "  exportTo: [., away]\n"
     second = (ENTRY % ("b", "x.example.com", "MESH_EXTERNAL", "DNS")).replace(": default", ": other")
