@@ -53,6 +53,7 @@ class DataPlane:
         self._drain_duration_s = bootstrap.drain_duration_s
         self._look_due_s = 0.0
         self._keeping = False
+        self._has_changed = False  # since what was left by a change was collected
 
     def identify(self, secrets: Secrets) -> None:
         """Raises ssl.SSLError when they are none."""
@@ -61,6 +62,7 @@ class DataPlane:
     def apply(self, resources: Resources) -> None:
         """Raises Rejected; then nothing has changed."""
         self.config.apply(resources)
+        self._has_changed = self._keeping
         if not self._keeping:
             self._keeping = True
             self._keep()
@@ -88,6 +90,11 @@ class DataPlane:
             listener.close_idle(now)
         for cluster in self.worker.clusters.values():
             cluster.close_idle(now)
+        if self._has_changed:
+            # The old clusters and routes are cycles, and requests leave so little that nothing else would
+            # bring the collector to them
+            self._has_changed = False
+            gc.collect()
         self.worker.timers.after(SWEEP_S, self._sweep)
 
     def tally(self) -> Tally:

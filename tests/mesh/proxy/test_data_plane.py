@@ -1,12 +1,15 @@
 """The data plane of one process: it serves what it is given and counts what it does."""
 
+import gc
 from pathlib import Path
 
 import pytest
 
 from mesh.model.resources import Resources
 from mesh.model.route import Route, RouteMatch
+from mesh.proxy import data_plane
 from mesh.proxy.bootstrap import Bootstrap
+from mesh.proxy.cluster import RuntimeCluster
 from mesh.proxy.data_plane import DataPlane
 from mesh.xds.errors import Rejected
 
@@ -54,3 +57,15 @@ async def test_what_is_rejected_changes_nothing(proxy, plane, make):
     with pytest.raises(Rejected, match="lb_policy NONE"):
         plane.apply(Resources((make.cluster("c", 1, lb_policy="NONE"),)))
     assert (await client.get())[0] == 200
+
+
+async def test_a_configuration_that_was_replaced_is_freed_at_the_next_sweep(proxy, plane, make, monkeypatch):
+    monkeypatch.setattr(data_plane, "SWEEP_S", 0.01)
+    _, origin = await served(proxy, plane, make)
+    gc.disable()
+    try:
+        for number in range(1, 6):
+            plane.apply(Resources((make.cluster("c", origin.port, max_requests_per_connection=number),)))
+        await proxy.until(lambda: sum(type(one) is RuntimeCluster for one in gc.get_objects()) <= 1)
+    finally:
+        gc.enable()
