@@ -23,6 +23,7 @@ _END_TO_END = frozenset(
 )  # fmt: skip
 
 
+_BUT_TE = HOP_BY_HOP - {b"te"}
 _PLAIN = frozenset((b"keep-alive", b"Keep-Alive", b"close"))
 # what nobody names in Connection but to have it removed on the way
 _NEVER_NAMED = (b"host", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
@@ -54,6 +55,8 @@ def remove_hop_by_hop(message: Message) -> None:
         del fields[b"connection"]  # by far the most common case
         if HOP_BY_HOP.isdisjoint(fields):
             return
+    if not message.repeats and fields.get(b"te") == b"trailers" and _BUT_TE.isdisjoint(fields):
+        return  # a gRPC call's: it stays
     upgrade = (
         message.get(b"upgrade") if message.framing is Framing.TUNNEL and asked_upgrade(message) else None
     )

@@ -27,7 +27,7 @@ _CONTINUE = response_block(100, {}, [])
 class DownstreamStream(Stream):
     """``exchange`` is None once it is done; the end of its response may still wait for the window."""
 
-    __slots__ = ("exchange", "info", "manager", "owner", "worker")
+    __slots__ = ("_begun", "exchange", "info", "manager", "owner", "worker")
 
     protocol = "HTTP/2"
 
@@ -38,6 +38,7 @@ class DownstreamStream(Stream):
         self.manager = owner.manager
         self.worker = owner.worker
         self.exchange: Exchange | None = None
+        self._begun = False
 
     @property
     def draining(self) -> bool:
@@ -46,8 +47,8 @@ class DownstreamStream(Stream):
     # what the client sends
 
     def head_received(self, message: Message) -> None:
-        exchange = self.exchange = Exchange(self, cast("Request", message))
-        exchange.begin()
+        self.exchange = Exchange(self, cast("Request", message))
+        self.connection.arrivals[self] = None
 
     def data_received(self, data: bytes, end: bool) -> None:
         exchange = self.exchange
@@ -58,13 +59,23 @@ class DownstreamStream(Stream):
             request.chunks.append(data)
         if end:
             request.complete = True
-        exchange.request_arrived()
+        self.connection.arrivals[self] = None
 
     def trailers_received(self, trailers: Trailers) -> None:
         exchange = self.exchange
         if exchange is not None:
             exchange.request.trailers = trailers
             self.data_received(b"", True)
+
+    def arrived(self) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        if self._begun:
+            exchange.request_arrived()
+        else:
+            self._begun = True
+            exchange.begin()
 
     def request_refused(self, error: RequestError) -> None:
         """What came is no request we take: say so. It is counted and logged as one, as Envoy does."""
@@ -119,23 +130,31 @@ class DownstreamStream(Stream):
             exchange.body.is_answered = status == 200 and is_grpc(response.fields.get(b"content-type"))
         block = response_block(status, response.fields, response.repeats)
         exchange.header_bytes_sent = len(block)
-        is_whole = response.complete and not response.chunks and not response.trailers
-        self.connection.send_head(self, block, is_whole)
-        if not is_whole:
-            self.send_body(exchange, response)
+        if not response.complete:
+            self.connection.send_head(self, block, False)
+            if response.chunks:
+                self.send_body(exchange, response)
+            return
+        trailers = trailers_block(response.trailers) if response.trailers else b""
+        self.connection.send_message(self, block, self._take_body(exchange, response), trailers)
 
     def send_body(self, exchange: Exchange, response: Response) -> None:
         """More of the body, or its end."""
-        data = response.take_body()
-        exchange.bytes_sent += len(data)
-        if isinstance(exchange.body, GrpcBody) and exchange.body.is_answered:
-            exchange.body.responses.receive(data)
+        data = self._take_body(exchange, response)
         trailers = response.trailers if response.complete else ()
         end = response.complete and not trailers
         if data or end:
             self.connection.send_data(self, data, end)
         if trailers:
             self.connection.send_trailers(self, trailers_block(trailers))
+
+    def _take_body(self, exchange: Exchange, response: Response) -> bytes:
+        data = response.take_body()
+        exchange.bytes_sent += len(data)
+        body = exchange.body
+        if isinstance(body, GrpcBody) and body.is_answered:
+            body.responses.receive(data)
+        return data
 
     def abort_after_write(self) -> None:
         """The response cannot be completed, and the client must see it."""

@@ -113,7 +113,7 @@ class Exchange(ExchangeState):
             forward = heed(forward, request)
             self._attempts = Attempts(self, forward.retry)
         self.timeouts = begin_timeouts(self, forward)
-        if request.expects_continue and not request.complete:
+        if request.expects_continue and (request.chunks or not request.complete):
             self.downstream.send_continue()
         if request.framing is not _NO_BODY:
             if request.method == CONNECT and not self.manager.makes_tunnels:

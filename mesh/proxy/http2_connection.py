@@ -1,7 +1,8 @@
 """A client's HTTP/2 connection: each of its streams is an ``Exchange``, all at once.
 
-bytes -> Server (sans-IO) -> DownstreamStream.head_received -> Exchange.begin
-                                             .data_received -> Exchange.request_arrived
+bytes -> Server (sans-IO) -> DownstreamStream.head_received
+                                             .data_received
+                                             .arrived       -> Exchange.begin, Exchange.request_arrived
 """
 
 from __future__ import annotations

@@ -50,9 +50,15 @@ class UpstreamStream(Stream):
             if b"upgrade" in request.fields and not self._may_upgrade():
                 return
         self.owner.open(self)
-        self.connection.send_head(self, request_block(request), body is None)
+        head = request_block(request)
+        data = body.sent_before() + body.take() if body is not None and body.is_open else b""
+        if data and request.complete:
+            trailers = trailers_block(request.trailers) if request.trailers else b""
+            self.connection.send_message(self, head, data, trailers)
+            return
+        self.connection.send_head(self, head, body is None)
         if body is not None and body.is_open:
-            self._send(request, body.sent_before() + body.take())
+            self._send(request, data)
 
     def _may_upgrade(self) -> bool:
         """RFC 8441 section 3; False: it will go on by itself, or has failed."""
@@ -95,26 +101,29 @@ class UpstreamStream(Stream):
 
     def head_received(self, message: Message) -> None:
         response = self.response = cast("Response", message)
-        exchange = self.exchange
-        if exchange is not None:
+        if self.exchange is not None:
             if response.framing is Framing.TUNNEL:
-                agree(response, exchange.request)
-            exchange.response_arrived(response)
+                agree(response, self.exchange.request)
+            self.connection.arrivals[self] = None
 
     def data_received(self, data: bytes, end: bool) -> None:
-        exchange, response = self.exchange, self.response
-        if exchange is None or response is None:
+        response = self.response
+        if self.exchange is None or response is None:
             return
         if data:
             response.chunks.append(data)
         if end:
             response.complete = True
-        exchange.response_arrived(response)
+        self.connection.arrivals[self] = None
 
     def trailers_received(self, trailers: Trailers) -> None:
         if self.response is not None:
             self.response.trailers = trailers
             self.data_received(b"", True)
+
+    def arrived(self) -> None:
+        if self.exchange is not None and self.response is not None:
+            self.exchange.response_arrived(self.response)
 
     def reset_received(self, code: int) -> None:
         """Refused means: not looked at (RFC 9113 section 8.7)."""

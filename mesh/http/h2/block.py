@@ -55,6 +55,23 @@ def check_block(block: bytes) -> None:
         raise BadBlock("cut off")
 
 
+def field_places(block: bytes) -> tuple[int, ...] | None:
+    """Where the fields of a sound block begin; None: decoding it changes the table (section 2.3.2)."""
+    at, places = 0, []
+    while at < len(block):
+        places.append(at)
+        first = block[at]
+        if first >= 0x80:
+            at = at + 1 if first != 0xFF else _end_of_integer(block, at)
+        elif first >= 0x20:  # to be put into the table, or a new size of it
+            return None
+        elif first in _NEW_NAMES:
+            at = _end_of_string(block, _end_of_string(block, at + 1))
+        else:
+            at = _end_of_string(block, at + 1 if first not in _LONG_NAMES else _end_of_integer(block, at))
+    return tuple(places)
+
+
 def encode_integer(value: int, mask: int, pattern: int) -> bytes:
     """Section 5.1, with a prefix of the bits in ``mask`` and what stands beside them."""
     if value < mask:

@@ -88,6 +88,7 @@ class Client(Connection):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.goaway_goes_up")
         self.goaway = last_stream_id
         for stream in [stream for number, stream in self.streams.items() if number > last_stream_id]:
-            self.forget(stream)
-            stream.reset_received(Code.REFUSED_STREAM)
+            stream.tell_arrived()
+            if self.forget(stream):
+                stream.reset_received(Code.REFUSED_STREAM)
         self._changed()

@@ -1,6 +1,10 @@
 """The receiving half of a connection: frames to streams (RFC 9113 sections 4 to 6).
 
     bytes -> receive_data -> frame by frame -> Stream.head_received / data_received / trailers_received / ...
+                          -> at the end        Stream.arrived, of those that are in ``arrivals``
+
+A message's head, body and trailers mostly arrive in one read: a stream that only takes them in, and puts
+itself into ``arrivals``, is asked to act on them once. What it took is not credited to the peer before.
 
 Nothing is raised to the caller: a stream that breaks the rules is reset, a connection that does gets GOAWAY
 and has ``fault`` set; then it takes no more bytes and is to be closed once ``take_output`` is written.
@@ -9,6 +13,7 @@ Priorities are read past (section 5.3.2); pushes are neither sent nor taken.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from mesh.http.h2 import frames
@@ -34,6 +39,7 @@ class Connection(Sender):
         "_has_settings",
         "_heads",
         "_rest",
+        "arrivals",
         "fault",
         "flood",
         "last_peer_stream",
@@ -44,13 +50,14 @@ class Connection(Sender):
         self.flood = Flood(clock)
         self.fault: ConnectionFault | None = None
         self.last_peer_stream = 0
+        self.arrivals: dict[Stream, None] = {}
         self._heads = HeadReader(limits)
         self._rest = b""
         self._has_settings = False
         self._block: list[bytes] = []  # of a header block that goes on in CONTINUATION
         self._block_of = self._block_size = 0
         self._block_ends = False
-        self._ended_there: dict[int, None] = {}  # streams that the peer closed, the latest
+        self._ended_there: deque[int] = deque(maxlen=256)  # streams that the peer closed, the latest
         self._handlers = (
             self._on_data,
             self._on_headers,
@@ -70,7 +77,18 @@ class Connection(Sender):
         try:
             self._read(self._rest + data if self._rest else data)
         except ConnectionFault as fault:
+            self._tell_arrivals()
             self.fail(fault)
+        else:
+            self._tell_arrivals()
+
+    def _tell_arrivals(self) -> None:
+        arrivals, self.arrivals = self.arrivals, {}
+        for stream in arrivals:
+            stream.arrived()
+            if stream.held and not (stream.is_paused and stream.remote_open):
+                held, stream.held = stream.held, 0
+                self.give_credit(stream, held)
 
     def fail(self, fault: ConnectionFault) -> None:
         """Say why, and be done."""
@@ -119,8 +137,10 @@ class Connection(Sender):
         if stream is None:
             self._send_reset(stream_id, fault.code)
             return
-        self.reset(stream, fault.code)
-        stream.failed(fault)
+        stream.tell_arrived()
+        if stream_id in self.streams:
+            self.reset(stream, fault.code)
+            stream.failed(fault)
 
     # bodies
 
@@ -149,7 +169,7 @@ class Connection(Sender):
         if end:
             self._received_end(stream)
         stream.data_received(payload, end)
-        if stream.is_paused and stream.remote_open:
+        if stream in self.arrivals or (stream.is_paused and stream.remote_open):
             stream.held += size
         else:
             self.give_credit(stream, size)
@@ -171,12 +191,7 @@ class Connection(Sender):
         stream.remote_open = False
         if not stream.local_open:
             self.forget(stream)
-        self._remember_ended(stream.id)
-
-    def _remember_ended(self, stream_id: int) -> None:
-        self._ended_there[stream_id] = None
-        if len(self._ended_there) > 256:
-            del self._ended_there[next(iter(self._ended_there))]
+        self._ended_there.append(stream.id)
 
     # header blocks
 
@@ -268,11 +283,12 @@ class Connection(Sender):
         if not stream_id or self._is_idle(stream_id):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.rst_on_idle_stream")
         stream = self.streams.get(stream_id)
-        if stream is None:
+        if stream is not None:
+            stream.tell_arrived()
+        if stream is None or not self.forget(stream):
             self.flood.control.take()
             return
-        self.forget(stream)
-        self._remember_ended(stream_id)
+        self._ended_there.append(stream_id)
         self._peer_reset()
         stream.reset_received(int.from_bytes(payload))
 

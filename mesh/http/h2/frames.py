@@ -26,6 +26,10 @@ _NUMBER = Struct(">L")
 _TWO_NUMBERS = Struct(">LL")
 
 
+def frame_head(size: int, kind: int, flags: int, stream_id: int) -> bytes:
+    return _pack(size >> 8, size & 255, kind, flags, stream_id)
+
+
 def frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
     return _pack(len(payload) >> 8, len(payload) & 255, kind, flags, stream_id) + payload
 

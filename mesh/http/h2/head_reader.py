@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 
-from mesh.http.h2.hpack import Decoder, Triples, encode_field, field_places
+from mesh.http.h2.block import field_places
+from mesh.http.h2.hpack import Decoder, Triples, encode_field
 from mesh.http.h2.messages import read_request, read_response, read_trailers
 from mesh.http.h2.settings import Limits
 from mesh.http.message import Framing, Message, Request, Response, Trailers

@@ -7,6 +7,7 @@ lookup for each field (a microsecond; jh2's stateful encoder takes four), for so
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import cast
 
 from jh2._hazmat import Decoder as _RustDecoder  # type: ignore[import-untyped]
@@ -38,26 +39,31 @@ _WHOLE: dict[Field, bytes] = {
     (b":status", b"500"): b"\x8e", (b"accept-encoding", b"gzip, deflate"): b"\x90",
 }  # fmt: skip
 
+_LENGTHS = [bytes((length,)) for length in range(127)]
 _SECRET = frozenset((b"authorization", b"cookie", b"set-cookie", b"proxy-authorization"))
 _UNIQUE = frozenset((b"x-request-id", b"traceparent", b"x-b3-spanid", b"x-b3-traceid"))  # not worth keeping
-MAX_KEPT_FIELDS = 4096  # about 1 MB at the worst: longer fields than MAX_KEPT_BYTES are not kept
-MAX_KEPT_BYTES = 200
+# About 1 MB at the worst. A workload's x-envoy-peer-metadata, on each request, has some 300 bytes.
+MAX_KEPT_FIELDS = 2048
+MAX_KEPT_BYTES = 512
 
 
-class _FieldBytes(dict[Field, bytes]):
-    """A field's bytes, made when first asked for."""
+class FieldBytes(dict[Field, bytes]):
+    """A field's bytes, made when first asked for: nothing for the names in ``left_out``."""
+
+    def __init__(self, left_out: frozenset[bytes] = frozenset()) -> None:
+        self._left_out = left_out
 
     def __missing__(self, field: Field) -> bytes:
-        made = _encode(*field)
-        if field[0] not in _UNIQUE and len(made) <= MAX_KEPT_BYTES:
+        name = field[0]
+        made = b"" if name in self._left_out else _encode(*field)
+        if name not in _UNIQUE and len(made) <= MAX_KEPT_BYTES:
             if len(self) >= MAX_KEPT_FIELDS:
                 self.clear()
             self[field] = made
         return made
 
 
-_bytes_of = _FieldBytes()
-encode_field = _bytes_of.__getitem__  # (name, value) -> its representation
+encode_field = FieldBytes().__getitem__  # (name, value) -> its representation
 
 
 def _encode(name: bytes, value: bytes) -> bytes:
@@ -65,49 +71,20 @@ def _encode(name: bytes, value: bytes) -> bytes:
     whole = _WHOLE.get((name, value))
     if whole is not None:
         return whole
+    return _name_bytes(name) + _string(value)
+
+
+@lru_cache(maxsize=1024)
+def _name_bytes(name: bytes) -> bytes:
     # section 6.2.3: what is secret is never to be indexed by anybody on the way
     pattern = 0x10 if name in _SECRET else 0x00
     index = _INDEX.get(name)
-    start = encode_integer(index, 15, pattern) if index is not None else bytes((pattern,)) + _string(name)
-    return start + _string(value)
+    return encode_integer(index, 15, pattern) if index is not None else bytes((pattern,)) + _string(name)
 
 
 def _string(text: bytes) -> bytes:
-    return encode_integer(len(text), 127, 0) + text
-
-
-def field_places(block: bytes) -> tuple[int, ...] | None:
-    """Where the fields of a sound block begin; None: decoding it changes the table (RFC 7541 section 6)."""
-    place, places = 0, []
-    while place < len(block):
-        places.append(place)
-        first = block[place]
-        if first >= 0x80:  # all of it is in a table
-            _, place = _read_integer(block, place, 127)
-        elif first >= 0x20:  # to be put into the table, or a new size of it
-            return None
-        else:
-            name, place = _read_integer(block, place, 15)
-            for _ in range(1 if name else 2):
-                length, place = _read_integer(block, place, 127)
-                place += length
-    return tuple(places)
-
-
-def _read_integer(block: bytes, place: int, mask: int) -> tuple[int, int]:
-    """The integer there, and the place behind it."""
-    value = block[place] & mask
-    place += 1
-    if value == mask:
-        shift = 0
-        while True:
-            byte = block[place]
-            place += 1
-            value += (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
-    return value, place
+    length = len(text)
+    return (_LENGTHS[length] if length < 127 else encode_integer(length, 127, 0)) + text
 
 
 class Decoder:

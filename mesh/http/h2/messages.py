@@ -12,7 +12,7 @@ import re
 from mesh.http.errors import RequestError
 from mesh.http.fields import is_trailer
 from mesh.http.h2.errors import Code, StreamFault
-from mesh.http.h2.hpack import Triples, encode_field
+from mesh.http.h2.hpack import FieldBytes, Triples, encode_field
 from mesh.http.h2.settings import Limits
 from mesh.http.message import MAX_FIELDS, Fields, Framing, Repeats, Request, Response, Trailers
 from mesh.http.status import NO_BODY
@@ -31,8 +31,6 @@ _BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5
 _FORBIDDEN = frozenset(
     (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"http2-settings")
 )
-_LEFT_OUT = _FORBIDDEN | {b"host"}
-_LEFT_OUT_WITHOUT_BODY = _LEFT_OUT | {b"content-length"}  # that of 0 which HTTP/1.1 wants to have said
 _REQUEST_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _RESPONSE_PSEUDO = frozenset((b":status",))
 _NO_PSEUDO: frozenset[bytes] = frozenset()
@@ -239,11 +237,15 @@ def _malformed(detail: str) -> StreamFault:
 # what we send
 
 
+# a head's fields without those that HTTP/2 says otherwise, or has not
+_request_field = FieldBytes(left_out=_FORBIDDEN | {b"host"}).__getitem__
+_response_field = FieldBytes(left_out=_FORBIDDEN).__getitem__
+
+
 def request_block(request: Request) -> bytes:
     """The header block of a request."""
     fields = request.fields
     scheme = request.scheme or (b"https" if fields.get(b"x-forwarded-proto") == b"https" else b"http")
-    left_out = _LEFT_OUT_WITHOUT_BODY if request.framing is Framing.NONE else _LEFT_OUT
     if request.framing is Framing.TUNNEL:
         parts = _connect_block(request, scheme)
     else:
@@ -253,11 +255,14 @@ def request_block(request: Request) -> bytes:
             encode_field((b":authority", fields[b"host"])),
             encode_field((b":path", request.path)),
         ]
-    parts += [encode_field(field) for field in fields.items() if field[0] not in left_out]
-    if fields.get(b"content-type", b"").startswith(GRPC) and b"te" not in fields:
+        if request.framing is Framing.NONE and b"content-length" in fields:
+            # that of 0 which HTTP/1.1 wants to have said
+            fields = {name: value for name, value in fields.items() if name != b"content-length"}
+    parts += map(_request_field, fields.items())
+    if b"te" not in fields and fields.get(b"content-type", b"").startswith(GRPC):
         parts.append(encode_field(_TE_TRAILERS))
     if request.repeats:
-        parts += [encode_field(field) for field in request.repeats if field[0] not in left_out]
+        parts += map(_request_field, request.repeats)
     return b"".join(parts)
 
 
@@ -275,10 +280,9 @@ def _connect_block(request: Request, scheme: bytes) -> list[bytes]:
 
 
 def response_block(status: int, fields: Fields, repeats: Repeats) -> bytes:
-    parts = [encode_field((b":status", b"%d" % status))]
-    parts += [encode_field(field) for field in fields.items() if field[0] not in _FORBIDDEN]
+    parts = [encode_field((b":status", b"%d" % status)), *map(_response_field, fields.items())]
     if repeats:
-        parts += [encode_field(field) for field in repeats if field[0] not in _FORBIDDEN]
+        parts += map(_response_field, repeats)
     return b"".join(parts)
 
 

@@ -1,6 +1,7 @@
 """The sending half of a connection: what streams send goes to ``out`` as far as the windows let it.
 
-    send_head / send_data / send_trailers -> out                 (the windows are open)
+    send_message, or send_head / send_data / send_trailers
+                                          -> out                 (the windows are open)
                                           -> stream.queue        (they are not: the stream is ``blocked``)
     WINDOW_UPDATE, SETTINGS               -> queues -> out       (in turns of one frame a stream)
 
@@ -12,7 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mesh.http.h2.frames import data_frames, header_frames, rst_stream, window_update
+from mesh.http.h2.frames import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    MAX_FRAME_SIZE,
+    data_frames,
+    frame_head,
+    header_frames,
+    rst_stream,
+    window_update,
+)
 from mesh.http.h2.settings import DEFAULT_WINDOW, Limits, PeerSettings
 from mesh.http.h2.stream import Stream
 
@@ -50,6 +62,30 @@ class Sender:
         return out[0] if len(out) == 1 else b"".join(out)
 
     # what a stream sends
+
+    def send_message(self, stream: Stream, head: bytes, data: bytes, trailers: bytes) -> None:
+        """Head, body and trailers that are all there: as most messages are, in one frame of each."""
+        size = len(data)
+        most = min(stream.send_window, self._send_window, self.peer.max_frame_size)
+        if size > most or len(head) > MAX_FRAME_SIZE or len(trailers) > MAX_FRAME_SIZE:
+            self.send_head(stream, head, False)
+            self.send_data(stream, data, not trailers)
+            if trailers:
+                self.send_trailers(stream, trailers)
+            return
+        if not stream.local_open:
+            return
+        stream_id, end_of_body = stream.id, 0 if trailers else END_STREAM
+        frames = [frame_head(len(head), HEADERS, END_HEADERS | (0 if data else end_of_body), stream_id), head]
+        if data:
+            stream.send_window -= size
+            self._send_window -= size
+            frames += (frame_head(size, DATA, end_of_body, stream_id), data)
+        if trailers:
+            frames += (frame_head(len(trailers), HEADERS, END_HEADERS | END_STREAM, stream_id), trailers)
+        self.out += frames
+        self._sent_end(stream)
+        self.wake()
 
     def send_head(self, stream: Stream, block: bytes, end: bool) -> None:
         if not stream.local_open:

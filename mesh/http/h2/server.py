@@ -77,9 +77,9 @@ class Server(Connection):
     # streams
 
     def _on_unknown_stream(self, stream_id: int, block: bytes, end: bool) -> None:
-        if stream_id in self._ended_there:
-            raise ConnectionFault(Code.STREAM_CLOSED, "http2.headers_on_closed_stream")
         if not stream_id & 1 or stream_id <= self.last_peer_stream:
+            if stream_id in self._ended_there:
+                raise ConnectionFault(Code.STREAM_CLOSED, "http2.headers_on_closed_stream")
             raise ConnectionFault(Code.PROTOCOL_ERROR, "http2.invalid_stream_id")
         self.last_peer_stream = stream_id
         if self.last_taken is not None:

@@ -76,6 +76,15 @@ class Stream:
     def trailers_received(self, trailers: Trailers) -> None:
         """The end, with fields."""
 
+    def arrived(self) -> None:
+        """All of a read is told; only of a stream that is in the connection's ``arrivals``."""
+
+    def tell_arrived(self) -> None:
+        """Do so now, before anything else happens to the stream."""
+        if self in self.connection.arrivals:
+            del self.connection.arrivals[self]
+            self.arrived()
+
     def reset_received(self, code: int) -> None:
         """The peer gave it up (or refused it); the stream is gone already."""
 

@@ -11,7 +11,7 @@ from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mesh.http.h2.block import BadBlock, check_block, encode_integer
+from mesh.http.h2.block import BadBlock, check_block, encode_integer, field_places
 from mesh.http.h2.errors import Code, ConnectionFault
 from mesh.http.h2.hpack import Decoder
 
@@ -156,3 +156,33 @@ def test_a_panic_costs_the_connection_and_no_more() -> None:
     with pytest.raises(ConnectionFault) as refused:
         decoder.decode(b"\x82")
     assert refused.value.code == Code.COMPRESSION_ERROR
+
+
+# where fields begin
+
+UNINDEXED = [
+    b"\x82",  # whole, in a byte
+    b"\xff\x00",  # whole, with an index that goes on
+    NAME + b"\x011",
+    b"\x10\x03x-a\x00",  # never to be indexed
+    b"\x04\x01/",  # the name is in the table
+    b"\x0f\x12\x01a",
+    NAME + encode_integer(300, 0x7F, 0) + b"v" * 300,
+    NAME + string(coded(b"some text")),
+]
+
+
+@given(st.lists(st.sampled_from(UNINDEXED)))
+def test_the_places_of_fields(fields):
+    expected, at = [], 0
+    for field in fields:
+        expected.append(at)
+        at += len(field)
+    assert field_places(b"".join(fields)) == tuple(expected)
+
+
+@pytest.mark.parametrize(
+    "change", [b"\x40\x03x-a\x011", b"\x44\x01/", b"\x7f\x00\x011", b"\x20", b"\x3f\xe1\x1f"]
+)
+def test_a_block_that_changes_the_table_has_none(change):
+    assert field_places(b"\x82" + change) is None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mesh.http.h2 import frames
 from mesh.http.h2.errors import Code
 from mesh.http.h2.frames import PREFACE, frame, rst_stream, window_update
+from mesh.http.h2.stream import Stream
 
 HEAD = ((b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a"))
 POST = ((b":method", b"POST"), *HEAD[1:])
@@ -270,3 +271,98 @@ def test_a_wrong_preface_is_answered_once(peer_with):
     peer.sent()
     peer.send(b"PRI * HTTP/1.1", b" and", b" more")
     assert [sent.kind for sent in peer.sent()] == [frames.GOAWAY]
+
+
+# acting once on what one read brought
+
+
+class Collecting(Stream):
+    """Takes in what comes, and acts when all of the read is told."""
+
+    def __init__(self, connection, stream_id, events):
+        super().__init__(connection, stream_id)
+        self.events = events
+        self.pauses = False
+
+    def note(self, *what):
+        self.events.append((self.id, *what))
+
+    def _asked(self):
+        self.connection.arrivals[self] = None
+
+    def head_received(self, message):
+        self._asked()
+
+    def data_received(self, data, end):
+        self.note("took", len(data))
+        self._asked()
+
+    def trailers_received(self, trailers):
+        self._asked()
+
+    def reset_received(self, code):
+        self.note("reset", code)
+
+    def failed(self, fault):
+        self.note("failed", fault.code)
+
+    def arrived(self):
+        if self.pauses:
+            self.pause_reading()
+        self.note("acts")
+
+
+@pytest.fixture
+def collecting(peer):
+    peer.server._make_stream = lambda connection, number: Collecting(connection, number, peer.events)
+    return peer
+
+
+def test_a_stream_acts_once_on_all_that_a_read_brought(collecting):
+    trailers = head(1, ((b"x-sum", b"1"),))
+    collecting.send(post() + data(b"ab") + data(b"cd") + trailers)
+    assert collecting.events == [(1, "took", 2), (1, "took", 2), (1, "acts")]
+
+
+def test_streams_act_in_the_order_in_which_they_came(collecting):
+    collecting.send(head(1, POST, end=False) + head(3, POST, end=False) + data(b"a", 3) + data(b"b", 1))
+    assert [event for event in collecting.events if event[1] == "acts"] == [(1, "acts"), (3, "acts")]
+
+
+def test_a_stream_acts_before_it_hears_of_its_reset(collecting):
+    collecting.send(post() + data(b"ab") + rst_stream(1, 8))
+    assert collecting.events == [(1, "took", 2), (1, "acts"), (1, "reset", 8)]
+
+
+def test_a_stream_acts_before_it_fails(collecting):
+    collecting.send(post() + data(b"ab") + window_update(1, 0))
+    assert collecting.events == [(1, "took", 2), (1, "acts"), (1, "failed", Code.PROTOCOL_ERROR)]
+
+
+def test_a_stream_that_acted_by_giving_up_hears_no_more(collecting):
+    collecting.send(post())
+    stream = collecting.server.streams[1]
+    stream.arrived = lambda: collecting.server.reset(stream, Code.CANCEL)
+    collecting.send(data(b"ab") + rst_stream(1, 8))
+    assert collecting.events == [(1, "acts"), (1, "took", 2)]
+    assert collecting.resets == {1: Code.CANCEL}
+
+
+def test_streams_act_before_the_connection_ends_for_a_fault(collecting):
+    collecting.send(post() + data(b"ab") + data(b"x", stream=99))
+    assert collecting.events == [(1, "took", 2), (1, "acts")]
+    assert collecting.goaway is Code.PROTOCOL_ERROR
+
+
+def test_credit_is_given_after_the_stream_has_acted(collecting):
+    """Else a stream that then has no room would have asked for more already."""
+    half = 128 * 1024
+    frames_of_half = b"".join(data(b"x" * 16384) for _ in range(half // 16384))
+    collecting.send(post() + frames_of_half)
+    assert [f.kind for f in collecting.sent()] == [frames.WINDOW_UPDATE]
+    stream = collecting.server.streams[1]
+    stream.pauses = True
+    collecting.send(frames_of_half)
+    assert (collecting.sent(), stream.held) == ([], half)
+    stream.resume_reading()
+    assert [f.kind for f in collecting.sent()] == [frames.WINDOW_UPDATE]
