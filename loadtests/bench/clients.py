@@ -20,9 +20,11 @@ from loadtests.bench.h2 import (
     Frames,
     frame,
     opening,
+    path_field,
 )
 
 PATH = "/api/v1/products/0/reviews"
+PATHS = [PATH.replace("0", str(number)) for number in range(1000)]
 _FIELDS = {
     "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0",
     "accept": "application/json",
@@ -40,12 +42,12 @@ def http1_request(authority: str) -> bytes:
 
 
 def http2_fields(authority: str, grpc: bool) -> Fields:
-    """The same request of HTTP/2, or a gRPC call as grpc-go writes it."""
+    """The same request of HTTP/2, without its path; or a gRPC call as grpc-go writes it."""
     if grpc:
         fields = {":method": "POST", ":scheme": "http", ":path": "/bench.Echo/Unary", ":authority": authority}
         fields |= {"content-type": "application/grpc", "user-agent": "grpc-go/1.70.0", "te": "trailers"}
     else:
-        fields = {":method": "GET", ":scheme": "http", ":path": PATH, ":authority": authority} | _FIELDS
+        fields = {":method": "GET", ":scheme": "http", ":authority": authority} | _FIELDS
     return [(name.encode(), value.encode()) for name, value in fields.items()]
 
 
@@ -136,12 +138,14 @@ def _content_length(head: bytes) -> int:
 
 
 class Http2Client(Client):
-    """Keeps ``streams`` requests in flight. Anything but :status 200 (and grpc-status 0, when ``body`` makes
-    it a call) is an error, and so is every frame that is not part of a response."""
+    """Keeps ``streams`` requests in flight; those without ``body`` go to ``PATHS`` in turn. Anything but
+    :status 200 (and grpc-status 0, when ``body`` makes it a call) is an error, and so is every frame that is
+    not part of a response."""
 
     def __init__(self, answered: Callable[[float], None], fields: Fields, body: bytes, streams: int) -> None:
         super().__init__(answered)
         self._blocks = Blocks(fields)
+        self._paths = [path_field(path.encode()) for path in PATHS]
         self._body = body
         self._streams = streams
         self._next = 1
@@ -156,7 +160,8 @@ class Http2Client(Client):
         stream, self._next = self._next, self._next + 2
         self._sent[stream] = time.perf_counter()
         if not self._body:
-            return frame(HEADERS, END_HEADERS | END_STREAM, stream, self._blocks.next())
+            path = self._paths[stream // 2 % len(self._paths)]
+            return frame(HEADERS, END_HEADERS | END_STREAM, stream, path + self._blocks.next())
         head = frame(HEADERS, END_HEADERS, stream, self._blocks.next())
         return head + frame(DATA, END_STREAM, stream, self._body)
 

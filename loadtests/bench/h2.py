@@ -69,6 +69,11 @@ class Frames:
             self._consumed = 0
 
 
+def path_field(path: bytes) -> bytes:
+    """A :path of less than 127 bytes, not to be indexed (RFC 7541 section 6.2.2)."""
+    return b"\x04" + bytes((len(path),)) + path
+
+
 class Blocks:
     """The same header blocks again and again on one connection, each by its place: the first time they fill
     the other side's table, later they refer to it."""

@@ -6,6 +6,7 @@ settings     what the two sides tell each other first
 block        what a header block must be before it is decoded
 hpack        header blocks <-> fields (RFC 7541)
 messages     fields <-> requests, responses and trailers, with the rules for them
+varying      what is another in each request's head, looked past
 head_reader  header blocks -> messages, with a memory for those that come again
 flood        what a peer may do only so often
 stream       one stream: its state, its windows, what it waits to send

@@ -2,8 +2,8 @@
 
 A block means the same again for as long as the sender's dynamic table is the same (RFC 7541 section 2.2), so
 what a connection remembers holds until a block comes that changes the table. Clients that index, and our own
-encoder, which never does, send the same bytes for the same head. Only x-request-id is another each time; as
-our encoder writes it, it is found in the block and looked past. A known head costs a copy: about a fifth.
+encoder, which never does, send the same bytes for the same head. What is another each time (the path, a
+request id) is looked past: see ``varying``. A known head costs a lookup and a copy, a fifth of a new one.
 
 Every block has to go through here, wanted or not (RFC 9113 section 4.3): ``skip`` is for the unwanted.
 """
@@ -11,11 +11,13 @@ Every block has to go through here, wanted or not (RFC 9113 section 4.3): ``skip
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from mesh.http.h2.block import field_places
-from mesh.http.h2.hpack import Decoder, Triples, encode_field
+from mesh.http.h2.hpack import Decoder, Triples
 from mesh.http.h2.messages import read_request, read_response, read_trailers
 from mesh.http.h2.settings import Limits
+from mesh.http.h2.varying import Parts, are_fields, look_past
 from mesh.http.message import Framing, Message, Request, Response, Trailers
 from mesh.http.upgrade import CONNECT
 
@@ -27,58 +29,60 @@ PATIENCE = 64
 GAIN = 4
 
 _UNUSUAL = (b"HEAD", CONNECT)  # what answers them is read in other ways
-_ID = b"x-request-id"
-_UUID = re.compile(rb"[0-9a-f-]{36}")
-_ID_START = encode_field((_ID, bytes(36)))[:-36]
-_ID_BYTES = len(_ID_START) + 36
+_PLAIN_PATH = re.compile(rb"/[!\"$-~]*")
+_PLAIN_VALUES = re.compile(rb"[0-9a-f-]+")
 
 
 class _Known:
-    """What a block was read as; ``id_place`` is where the request id was in it, -1 without one."""
+    """What a block was read as; ``places`` are those of what was looked past (see ``varying``)."""
 
-    __slots__ = ("id_place", "message")
+    __slots__ = ("message", "places")
 
-    def __init__(self, message: Message | Trailers, id_place: int) -> None:
+    def __init__(self, message: Message | Trailers, places: Sequence[int]) -> None:
         self.message = message
-        self.id_place = id_place
+        self.places = places
 
 
 class HeadReader:
     """One for each connection. All that reads raises ConnectionFault for what cannot be decoded."""
 
-    __slots__ = ("_decode", "_known", "_limits", "_patience", "_places")
+    __slots__ = ("_decode", "_known", "_limits", "_patience")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._decode = Decoder(2 * limits.max_header_bytes).decode
         self._known: dict[bytes, _Known] = {}
         self._patience = PATIENCE
-        self._places: tuple[int, ...] = ()  # of the fields in the last new block, if it can be remembered
 
     def request(self, block: bytes, end: bool) -> Request:
         """Raises StreamFault and RequestError."""
-        place = block.find(_ID_START)
-        key = block if place < 0 else block[:place] + block[place + _ID_BYTES :]
-        known = self._known.get(key)
-        if known is not None and known.id_place == place:
+        if not self._patience:
+            return read_request(self._decode(block), end, self._limits)
+        parts = rest, path, fields, places = look_past(block)
+        known = self._known.get(rest)
+        if known is not None and known.places == places:
             request = known.message
-            if isinstance(request, Request) and request.complete is end:
-                if place < 0:
-                    return self._again(request)
-                request_id = block[place + len(_ID_START) : place + _ID_BYTES]
-                if _UUID.fullmatch(request_id):
-                    request = self._again(request)
-                    request.fields[_ID] = request_id
-                    return request
+            if isinstance(request, Request) and request.complete is end and self._is_plain(request, parts):
+                self._was_known()
+                request = _copy_request(request)
+                if path:
+                    request.header_bytes += len(path) - len(request.path)
+                    request.path = path
+                request.fields.update(fields)
+                return request
         request = read_request(self._decode_new(block), end, self._limits)
-        has_one_id = place < 0 or not request.repeats
-        if self._places and has_one_id and request.framing is not Framing.TUNNEL:
-            self._remember(key, _copy_request(request), place)
+        if request.framing is not Framing.TUNNEL and not (fields and request.repeats):
+            self._remember(block, rest, _copy_request(request), places)
         return request
 
-    def _again(self, request: Request) -> Request:
-        self._patience = min(self._patience + GAIN, PATIENCE)
-        return _copy_request(request)
+    def _is_plain(self, like: Request, parts: Parts) -> bool:
+        """Whether what was looked past needs no closer look."""
+        _, path, fields, _ = parts
+        if path:
+            more = like.header_bytes - len(like.path) + len(path) + 32 * len(like.fields)
+            if _PLAIN_PATH.fullmatch(path) is None or more > self._limits.max_header_bytes:
+                return False
+        return not fields or _PLAIN_VALUES.fullmatch(b"".join([value for _, value in fields])) is not None
 
     def response(self, block: bytes, end: bool, method: bytes) -> Response | None:
         """To a request of that method; None: an interim one. Raises StreamFault."""
@@ -87,45 +91,47 @@ class HeadReader:
         if known is not None and is_usual:
             response = known.message
             if isinstance(response, Response) and response.complete is end:
-                self._patience = min(self._patience + GAIN, PATIENCE)
+                self._was_known()
                 return _copy_response(response)
         read = read_response(self._decode_new(block), end, method)
-        if self._places and is_usual and read is not None:
-            self._remember(block, _copy_response(read))
+        if is_usual and read is not None:
+            self._remember(block, block, _copy_response(read))
         return read
 
     def trailers(self, block: bytes) -> Trailers:
         """Raises StreamFault."""
         known = self._known.get(block)
         if known is not None and not isinstance(known.message, Message):
-            self._patience = min(self._patience + GAIN, PATIENCE)
+            self._was_known()
             return known.message
         trailers = read_trailers(self._decode_new(block))
-        if self._places:
-            self._remember(block, trailers)
+        self._remember(block, block, trailers)
         return trailers
 
     def skip(self, block: bytes) -> None:
         """Nobody wants it."""
         self._decode_new(block)
 
+    def _was_known(self) -> None:
+        self._patience = min(self._patience + GAIN, PATIENCE)
+
     def _decode_new(self, block: bytes) -> Triples:
-        """See first whether what is remembered still holds, and whether this block can be."""
+        """See whether what is remembered still holds."""
         triples = self._decode(block)
         if self._patience:
             self._patience -= 1
-            places = field_places(block) if self._patience else None
-            if places is None:
+            if not self._patience or field_places(block) is None:
                 self._known.clear()
-            self._places = places or ()
         return triples
 
-    def _remember(self, key: bytes, message: Message | Trailers, id_place: int = -1) -> None:
-        if len(key) > MAX_KNOWN_BYTES or (id_place >= 0 and id_place not in self._places):
+    def _remember(
+        self, block: bytes, rest: bytes, message: Message | Trailers, places: Sequence[int] = ()
+    ) -> None:
+        if not self._patience or len(rest) > MAX_KNOWN_BYTES or not are_fields(block, places):
             return
         if len(self._known) >= MAX_KNOWN:
             del self._known[next(iter(self._known))]
-        self._known[key] = _Known(message, id_place)
+        self._known[rest] = _Known(message, places)
 
 
 def _copy_request(request: Request) -> Request:

@@ -252,8 +252,8 @@ def request_block(request: Request) -> bytes:
         parts = [
             encode_field((b":method", request.method)),
             encode_field((b":scheme", scheme)),
-            encode_field((b":authority", fields[b"host"])),
             encode_field((b":path", request.path)),
+            encode_field((b":authority", fields[b"host"])),
         ]
         if request.framing is Framing.NONE and b"content-length" in fields:
             # that of 0 which HTTP/1.1 wants to have said

@@ -14,6 +14,7 @@ from loadtests.bench.h2 import (
     Frames,
     frame,
     grpc_message,
+    path_field,
 )
 
 
@@ -52,6 +53,13 @@ def test_later_blocks_refer_to_the_first() -> None:
             assert [tuple(field) for field in decoder.decode(block, raw=True)] == fields
     assert sizes[2] < sizes[0]
     assert sizes[3] < sizes[1]
+
+
+def test_a_path_in_front_of_a_block_is_not_indexed() -> None:
+    blocks, decoder = Blocks([(b":method", b"GET"), (b"x-a", b"1")]), Decoder()
+    for path in (b"/1", b"/22", b"/1"):
+        found = dict(decoder.decode(path_field(path) + blocks.next(), raw=True))
+        assert found == {b":path": path, b":method": b"GET", b"x-a": b"1"}
 
 
 def test_a_grpc_message_says_its_length() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from jh2.hpack import Encoder
 
 from mesh.http.errors import RequestError
+from mesh.http.h2.block import encode_integer
 from mesh.http.h2.errors import StreamFault
 from mesh.http.h2.head_reader import MAX_KNOWN, MAX_KNOWN_BYTES, PATIENCE, HeadReader
 from mesh.http.h2.hpack import Decoder, encode_field
@@ -16,6 +17,7 @@ from mesh.http.h2.settings import Limits
 
 HEAD = ((b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a"))
 OK = ((b":status", b"200"), (b"content-type", b"text/plain"))
+TRACES = [b"00-%032x-%016x-01" % (number, number) for number in range(3)]
 IDS = [b"%08x-0000-4000-a000-000000000000" % number for number in range(3)]
 
 
@@ -55,12 +57,43 @@ def test_a_head_that_comes_again_is_not_decoded_and_is_a_message_of_its_own(read
     assert len(decoded) == 1
 
 
-def test_only_the_request_id_is_another(reader, monkeypatch):
+def test_only_the_path_and_the_ids_are_others(reader, monkeypatch):
     decoded = decoded_lists(reader, monkeypatch)
-    found = [reader.request(block(*HEAD, (b"x-request-id", each), (b"accept", b"*/*")), True) for each in IDS]
-    assert [request.fields[b"x-request-id"] for request in found] == IDS
-    assert [list(request.fields) for request in found] == [[b"x-request-id", b"accept", b"host"]] * 3
+    paths = [b"/a", b"/products/1", b"/products/22?x=1"]
+    sent = [
+        (
+            (*HEAD[:2], (b":path", path), HEAD[3]),
+            (b"x-request-id", one),
+            (b"accept", b"*/*"),
+            (b"traceparent", trace),
+        )
+        for path, one, trace in zip(paths, IDS, TRACES, strict=True)
+    ]
+    for pseudo, *fields in sent:
+        head = block(*pseudo, *fields)
+        expected = read_request(Decoder(65536).decode(head), True, Limits())
+        assert facts(reader.request(head, True)) == facts(expected)
     assert len(decoded) == 1
+
+
+@pytest.mark.parametrize("path", [b"/a#b", b"/a b", b"*", b"a", b"/\xff", b"/" + b"x" * 200])
+def test_a_path_that_is_odd_is_looked_at_as_if_no_other_had_come(reader, path):
+    reader.request(block(*HEAD), True)
+    head = b"\x82\x86\x04" + encode_integer(len(path), 127, 0) + path + block(HEAD[3])
+    try:
+        expected = read_request(Decoder(65536).decode(head), True, Limits())
+    except (RequestError, StreamFault) as error:
+        with pytest.raises(type(error), match=str(error)):
+            reader.request(head, True)
+    else:
+        assert facts(reader.request(head, True)) == facts(expected)
+
+
+def test_a_longer_path_does_not_pass_the_limit_of_a_head():
+    reader = HeadReader(Limits(max_header_bytes=120))
+    reader.request(block(*HEAD), True)
+    with pytest.raises(RequestError, match="request_headers_too_large"):
+        reader.request(block(*HEAD[:2], (b":path", b"/" + b"x" * 100), HEAD[3]), True)
 
 
 @pytest.mark.parametrize("value", [b"\x00" + IDS[0][1:], b" " + IDS[0][1:], b"A" + IDS[0][1:]])
@@ -119,15 +152,17 @@ def test_a_skipped_block_counts_for_the_table(reader):
 
 _VALUES = st.sampled_from([b"1", b"22", b"a longer one"])
 _FIELDS = st.lists(st.tuples(st.sampled_from([b"x-a", b"x-b", b"accept"]), _VALUES), max_size=4)
+_PATHS = st.sampled_from([b"/", b"/a", b"/index.html"])
 _IDS = st.sampled_from([None, *IDS])
 
 
-@given(st.lists(st.tuples(_FIELDS, _IDS, st.booleans(), st.booleans()), max_size=40))
+@given(st.lists(st.tuples(_PATHS, _FIELDS, _IDS, st.booleans(), st.booleans()), max_size=40))
 def test_whoever_encodes_whatever_comes_between_the_message_is_the_same(heads):
     """Some blocks are a stateful encoder's, some our own, on one connection."""
     reader, plain, encoder = HeadReader(Limits()), Decoder(65536), Encoder()
-    for fields, request_id, stateful, end in heads:
-        sent = [*HEAD, *fields] + ([(b"x-request-id", request_id)] if request_id else [])
+    for path, fields, request_id, stateful, end in heads:
+        sent = [*HEAD[:2], (b":path", path), HEAD[3], *fields]
+        sent += [(b"x-request-id", request_id)] if request_id else []
         data = encoder.encode([(*field, False) for field in sent]) if stateful else block(*sent)
         expected = read_request(plain.decode(data), end, Limits())
         assert facts(reader.request(data, end)) == facts(expected)
