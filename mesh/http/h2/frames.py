@@ -39,10 +39,11 @@ def data_frames(stream_id: int, data: bytes, end: bool, max_size: int) -> bytes:
     size = len(data)
     if size <= max_size:
         return _pack(size >> 8, size & 255, DATA, end, stream_id) + data
-    parts = [
-        frame(DATA, end and place + max_size >= size, stream_id, data[place : place + max_size])
-        for place in range(0, size, max_size)
-    ]
+    parts: list[bytes | memoryview] = []
+    whole = memoryview(data)  # its slices are no copies
+    for place in range(0, size, max_size):
+        piece = whole[place : place + max_size]
+        parts += (frame_head(len(piece), DATA, end and place + max_size >= size, stream_id), piece)
     return b"".join(parts)
 
 

@@ -19,6 +19,7 @@ from mesh.http.h2.frames import (
     END_STREAM,
     HEADERS,
     MAX_FRAME_SIZE,
+    MAX_WINDOW,
     data_frames,
     frame_head,
     header_frames,
@@ -158,24 +159,24 @@ class Sender:
             stream.queue.append(data)
         stream.end_queued = end
         self._blocked[stream.id] = stream
-        while stream.queue and stream.send_window > 0 and self._send_window > 0:
-            self._send_some(stream)
+        if stream.queue and stream.send_window > 0 and self._send_window > 0:
+            self._send_some(stream, MAX_WINDOW)
         if stream.queue:
             stream.blocked()
 
     def _send_queued(self) -> None:
         """Let every stream that waits send a frame in turn, until the windows are full or nobody waits."""
-        waiting = list(self._blocked.values())
+        waiting, frame_size = list(self._blocked.values()), self.peer.max_frame_size
         while waiting and self._send_window > 0:
             waiting = [
                 stream
                 for stream in waiting
-                if stream.send_window > 0 and self._send_window > 0 and self._send_some(stream)
+                if stream.send_window > 0 and self._send_window > 0 and self._send_some(stream, frame_size)
             ]
 
-    def _send_some(self, stream: Stream) -> bool:
-        """One frame of what waits; whether there is more."""
-        size = min(stream.send_window, self._send_window, self.peer.max_frame_size)
+    def _send_some(self, stream: Stream, most: int) -> bool:
+        """So many bytes of what waits, as far as the windows let them; whether there is more."""
+        size = min(stream.send_window, self._send_window, most)
         queue = stream.queue
         data = queue[0] if len(queue) == 1 else b"".join(queue)
         piece = data[:size]
