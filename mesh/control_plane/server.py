@@ -30,6 +30,7 @@ from mesh.control_plane.debug_api import DebugApi
 from mesh.control_plane.grpc_port import Citadel, listen, make_server
 from mesh.control_plane.http_port import StatusPages, application, serve
 from mesh.galley.galley import Galley
+from mesh.galley.metrics import GalleyMetrics
 from mesh.mixer.mixer import Mixer
 from mesh.model.names import CONTROL_PLANE_HTTP_PORT, XDS_PLAINTEXT_PORT, XDS_TLS_PORT
 from mesh.model.protocol import DETECTION_TIMEOUT_S
@@ -79,7 +80,7 @@ async def _start(options: Options, stack: AsyncExitStack) -> None:
     disable_created_metrics()  # type: ignore[no-untyped-call]  # Istio's metrics have no *_created beside them
     registry = CollectorRegistry()
     citadel, admin_token = _open_secrets(options.data_dir, registry)
-    galley = Galley(options.data_dir, options.config_dirs)
+    galley = Galley(options.data_dir, options.config_dirs, metrics=GalleyMetrics(registry))
     stack.push_async_callback(galley.stop)
     await galley.start()
     mixer = Mixer.open(options.data_dir / "mixer", caller=authenticated)

@@ -13,8 +13,9 @@ import yaml
 from mesh.ctl.api import ControlPlane
 from mesh.ctl.columns import table
 from mesh.ctl.errors import CommandError
-from mesh.ctl.kinds import SHORT_NAMES, kind_of, plural
+from mesh.ctl.kinds import SHORT_NAMES, kind_of
 from mesh.ctl.options import DEFAULT_CONTROL_PLANE, ControlPlaneOption, NamespaceOption
+from mesh.model.names import plural
 
 Object = dict[str, Any]
 

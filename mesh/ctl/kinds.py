@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from mesh.ctl.errors import CommandError
+from mesh.model.names import plural
 
 # kind -> the short names kubectl has for it
 SHORT_NAMES = {
@@ -18,12 +19,6 @@ SHORT_NAMES = {
     "HealthCheck": ("hc",),
     "LocalRateLimit": ("lrl",),
 }
-
-
-def plural(kind: str) -> str:
-    """kubectl's resource name: ``virtualservices``, ``peerauthentications``, ``serviceentries``."""
-    lower = kind.lower()
-    return lower[:-1] + "ies" if lower.endswith("y") and lower[-2] not in "aeiou" else lower + "s"
 
 
 def _table() -> dict[str, str]:

@@ -16,5 +16,6 @@ In the order a text travels:
     references   what objects say of each other
     store        layers of sources -> the objects in force, their generations
     snapshot     what pilot reads
+    metrics      what was found good and what was not
     fault        the shape of everything that is reported
 """

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from mesh.galley.fault import Fault, ObjectKey
+from mesh.galley.metrics import GalleyMetrics
 from mesh.galley.parse import Candidate, Parsed, parse
 from mesh.galley.snapshot import ConfigSnapshot
 from mesh.galley.sources.api import ApiObjects
@@ -58,7 +59,14 @@ class ApplyResult:
 class Galley:
     """``data_dir/galley`` keeps what is applied; ``config_dirs`` are watched and take precedence."""
 
-    def __init__(self, data_dir: Path, config_dirs: Sequence[Path] = (), *, poll_s: float = POLL_S) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        config_dirs: Sequence[Path] = (),
+        *,
+        poll_s: float = POLL_S,
+        metrics: GalleyMetrics | None = None,
+    ) -> None:
         self._stored = ApiObjects(data_dir / "galley")
         self._directories = Directories(config_dirs, poll_s)
         self._watching: asyncio.Task[None] | None = None
@@ -67,6 +75,7 @@ class Galley:
         self._faults: dict[SourceId, tuple[Fault, ...]] = {}  # of the sources' last texts
         self._notices: dict[SourceId, tuple[Fault, ...]] = {}
         self._subscribers: list[Subscriber] = []
+        self._metrics = metrics or GalleyMetrics()
 
     async def start(self) -> None:
         """Load what was applied before and what the directories hold, as one change; then watch."""
@@ -74,6 +83,7 @@ class Galley:
         self._report(API, tuple(faults), ())
         outcomes = self._directories.changes(self._directories.look(), reread=True)
         self._enter(advance(restore(applied), self._layers(outcomes)))
+        self._count(outcomes)
         if self._has_directories:
             self._watching = asyncio.create_task(self._directories.watch(self._take), name="galley-watch")
             self._watching.add_done_callback(_log_end)
@@ -133,6 +143,7 @@ class Galley:
         if refused:
             after = advance(before, {API: {**layer, **_without(parsed.candidates, refused)}})
         taken = _without(parsed.candidates, refused)
+        self._metrics.count(parsed, refused)
         try:
             self._save(before, after, taken)
         except OSError as error:
@@ -169,6 +180,13 @@ class Galley:
     def _take(self, outcomes: Mapping[SourceId, Outcome]) -> None:
         """The directories changed."""
         self._commit(self._layers(outcomes))
+        self._count(outcomes)
+
+    def _count(self, outcomes: Mapping[SourceId, Outcome]) -> None:
+        refused = {(refusal.source, refusal.key) for refusal in self._state.refusals}
+        for source, outcome in outcomes.items():
+            if isinstance(outcome, Parsed):
+                self._metrics.count(outcome, {key for key in outcome.candidates if (source, key) in refused})
 
     def _layers(self, outcomes: Mapping[SourceId, Outcome]) -> dict[SourceId, Layer | None]:
         layers: dict[SourceId, Layer | None] = {}

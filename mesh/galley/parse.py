@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mesh.galley.api.base import ApiObject
+from mesh.galley.api.kinds import KINDS
 from mesh.galley.documents import Document, load
 from mesh.galley.fault import Fault, ObjectKey, Problem
 from mesh.galley.schema import Read, read, without_consequences
@@ -38,6 +40,19 @@ class Candidate:
         return self.document.fault(str(self.key), problem)
 
 
+# in the words of Istio's validating webhook
+Reason = Literal["yaml_decode_error", "unknown_type", "invalid_resource"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A document that is no good. What it says it is, as far as that is a kind and a version we know."""
+
+    reason: Reason
+    kind: str = ""
+    api_version: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """``failed`` are objects that were named and are not good; ``unnamed`` True: some part gave no name;
@@ -49,6 +64,7 @@ class Parsed:
     notices: tuple[Fault, ...]
     unnamed: bool
     is_empty: bool
+    rejected: tuple[Rejected, ...] = ()
 
 
 def parse(text: str, file: str) -> Parsed:
@@ -58,6 +74,7 @@ def parse(text: str, file: str) -> Parsed:
     candidates: dict[ObjectKey, Candidate] = {}
     failed: set[ObjectKey] = set()
     unnamed = bool(loaded.faults)
+    rejected = [Rejected("yaml_decode_error") for _ in loaded.faults]
     for document in loaded.documents:
         outcome = read(document)
         errors, remarks = _problems(document, outcome)
@@ -72,12 +89,31 @@ def parse(text: str, file: str) -> Parsed:
             candidates[outcome.key] = Candidate(outcome.key, outcome.config, document, shown)
         else:
             notices += shown
+            if errors:
+                rejected.append(_rejected(document))
             if errors and outcome.key is None:
                 unnamed = True
             elif errors and outcome.key is not None and outcome.key not in candidates:
                 failed.add(outcome.key)
     faults.sort(key=lambda fault: fault.line)
-    return Parsed(candidates, frozenset(failed), tuple(faults), tuple(notices), unnamed, not text.strip())
+    return Parsed(
+        candidates,
+        frozenset(failed),
+        tuple(faults),
+        tuple(notices),
+        unnamed,
+        not text.strip(),
+        tuple(rejected),
+    )
+
+
+def _rejected(document: Document) -> Rejected:
+    kind, api_version = document.data.get("kind"), document.data.get("apiVersion")
+    known = KINDS.get(kind) if isinstance(kind, str) else None
+    if known is None:
+        return Rejected("unknown_type")
+    version = next((one for one in known.api_versions if one == api_version), "")
+    return Rejected("invalid_resource", known.name, version)
 
 
 def _problems(document: Document, outcome: Read) -> tuple[list[Problem], list[Problem]]:

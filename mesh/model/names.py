@@ -152,3 +152,9 @@ def is_ip(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def plural(kind: str) -> str:
+    """kubectl's resource name: ``virtualservices``, ``peerauthentications``, ``serviceentries``."""
+    lower = kind.lower()
+    return lower[:-1] + "ies" if lower.endswith("y") and lower[-2] not in "aeiou" else lower + "s"

@@ -172,6 +172,7 @@ async def test_what_machines_ask_for(
         r"^pilot_proxy_convergence_time_count [1-9]",
         r"^pilot_services 1\.0$",
         r"^pilot_virt_services 1\.0$",
+        r'^galley_validation_passed\{.*resource="virtualservices",version="v1"\} 1\.0$',
         r"^istiod_uptime_seconds \d",
     ):
         assert re.search(wanted, metrics, re.MULTILINE), f"{wanted} not in\n{metrics}"

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from mesh.ctl.errors import CommandError
-from mesh.ctl.kinds import SHORT_NAMES, kind_of, plural
+from mesh.ctl.kinds import SHORT_NAMES, kind_of
 from mesh.galley.api.kinds import KINDS
+from mesh.model.names import plural
 
 
 @pytest.mark.parametrize("word", ["vs", "VirtualService", "virtualservices", "VIRTUALSERVICE"])
