@@ -31,13 +31,13 @@ def answered_once(answers: Sequence[Answer]) -> Verdict:
         return failed(
             check, f"unanswered {_some(lost)}, another's body {_some(foreign)}, twice {_some(twice)}"
         )
-    statuses = Counter(answer.status for answer in answers)
+    statuses = Counter(f"{answer.status}{', cut' if answer.cut else ''}" for answer in answers)
     return passed(check, ", ".join(f"{status}: {times}" for status, times in sorted(statuses.items())))
 
 
 def told(answers: Sequence[Answer], log: str, callees: Iterable[str]) -> Verdict:
     """One line of the caller's sidecar a request, of the status the caller saw. Of a failure, its flag or
-    that of the callee's sidecar, whose answer it may be, says why.
+    that of the callee's sidecar, whose answer it may be, says why; of an answer that was cut, its own.
     """
     check = "the log tells of each request once, and of failures why"
     lines: dict[int, list[tuple[int, str]]] = {}
@@ -51,7 +51,7 @@ def told(answers: Sequence[Answer], log: str, callees: Iterable[str]) -> Verdict
             untold.append(answer.number)
         elif found[0][0] != answer.status:
             other.append(answer.number)
-        elif answer.status >= 500 and found[0][1] == "-" and answer.number not in flagged:
+        elif found[0][1] == "-" and (answer.cut or (answer.status >= 500 and answer.number not in flagged)):
             mute.append(answer.number)
     if untold or other or mute:
         return failed(check, f"not once {_some(untold)}, other status {_some(other)}, no flag {_some(mute)}")

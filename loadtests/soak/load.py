@@ -15,12 +15,15 @@ _POST_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``status`` 0: none came; ``intact``: a 200's body was the one of this request, whole."""
+    """``status`` 0: none came in time. ``intact``: a 200's body was the one of this request.
+    ``cut``: it ended before it was whole, as it must when the origin dies meanwhile.
+    """
 
     number: int
     method: str
     status: int
     intact: bool = True
+    cut: bool = False
 
 
 class Load:
@@ -61,26 +64,35 @@ class Load:
         head = (
             f"{method} /{number} HTTP/1.1\r\nhost: {self._authority}\r\ncontent-length: {len(body)}\r\n\r\n"
         )
+        status = 0
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 writer.write(head.encode() + body)
-                status, fields, came = await _read_response(reader)
-        except (OSError, EOFError):
+                status, fields = await _read_head(reader)
+                came = await _read_body(reader, fields)
+        except TimeoutError:
             self.answers.append(Answer(number, method, 0))
+            return False
+        except (OSError, EOFError):
+            self.answers.append(Answer(number, method, status, cut=status > 0))
             return False
         self.answers.append(Answer(number, method, status, status != 200 or came == answer_to(number)))
         return fields.get("connection") != "close"
 
 
-async def _read_response(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    """Raises EOFError when it is cut off."""
+async def _read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
+    """The status and the fields, names in lower case. Raises EOFError."""
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    fields = dict(line.lower().split(": ", 1) for line in lines[1:-2])
+    return int(lines[0].split(" ")[1]), dict(line.lower().split(": ", 1) for line in lines[1:-2])
+
+
+async def _read_body(reader: asyncio.StreamReader, fields: dict[str, str]) -> bytes:
+    """Raises EOFError when it is cut."""
     if fields.get("transfer-encoding") != "chunked":
-        return int(lines[0].split(" ")[1]), fields, await reader.readexactly(int(fields["content-length"]))
+        return await reader.readexactly(int(fields["content-length"]))
     body = b""
     while size := int(await reader.readuntil(b"\r\n"), 16):
         body += await reader.readexactly(size)
         await reader.readexactly(2)
     await reader.readexactly(2)
-    return int(lines[0].split(" ")[1]), fields, body
+    return body

@@ -57,6 +57,14 @@ def test_the_reason_may_be_in_the_log_of_either_sidecar() -> None:
     assert told(answers, lines(GOOD) + line(301, 503), [line(301, 503, "UC")]).outcome == "pass"
 
 
+def test_an_answer_that_was_cut_is_one_when_the_log_says_why() -> None:
+    """Its head had been passed on when the origin died: nothing else can be done."""
+    answers = [*GOOD, Answer(301, "GET", 200, cut=True)]
+    assert answered_once(answers).outcome == "pass"
+    assert told(answers, lines(GOOD) + line(301, 200, "UPE"), ()).outcome == "pass"
+    assert told(answers, lines(GOOD) + line(301, 200), [line(301, 200, "UPE")]).outcome == "fail"
+
+
 def test_what_was_answered_and_never_executed_is_a_failure() -> None:
     assert executed(GOOD[:1], [""], 2).outcome == "fail"
 
