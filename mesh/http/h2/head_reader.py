@@ -14,10 +14,10 @@ import re
 from collections.abc import Sequence
 
 from mesh.http.h2.block import field_places
-from mesh.http.h2.hpack import Decoder, Triples
+from mesh.http.h2.hpack import Decoder, Field, Triples
 from mesh.http.h2.messages import read_request, read_response, read_trailers
 from mesh.http.h2.settings import Limits
-from mesh.http.h2.varying import Parts, are_fields, look_past
+from mesh.http.h2.varying import are_fields, look_past
 from mesh.http.message import Framing, Message, Request, Response, Trailers
 from mesh.http.upgrade import CONNECT
 
@@ -30,7 +30,7 @@ GAIN = 4
 
 _UNUSUAL = (b"HEAD", CONNECT)  # what answers them is read in other ways
 _PLAIN_PATH = re.compile(rb"/[!\"$-~]*")
-_PLAIN_VALUES = re.compile(rb"[0-9a-f-]+")
+_PLAIN_IDS = re.compile(rb"[0-9a-f-]+")
 
 
 class _Known:
@@ -58,31 +58,36 @@ class HeadReader:
         """Raises StreamFault and RequestError."""
         if not self._patience:
             return read_request(self._decode(block), end, self._limits)
-        parts = rest, path, fields, places = look_past(block)
+        rest, path_field, ids, places = look_past(block)
         known = self._known.get(rest)
         if known is not None and known.places == places:
-            request = known.message
-            if isinstance(request, Request) and request.complete is end and self._is_plain(request, parts):
-                self._was_known()
-                request = _copy_request(request)
-                if path:
-                    request.header_bytes += len(path) - len(request.path)
-                    request.path = path
-                request.fields.update(fields)
-                return request
+            like = known.message
+            if isinstance(like, Request) and like.complete is end:
+                path = self._path(path_field) if path_field else like.path
+                size = like.header_bytes + len(path) - len(like.path)
+                if (
+                    self._is_plain(path, ids)
+                    and size + 32 * len(like.fields) <= self._limits.max_header_bytes
+                ):
+                    self._was_known()
+                    request = _copy_request(like)
+                    request.path, request.header_bytes = path, size
+                    request.fields.update(ids)
+                    return request
         request = read_request(self._decode_new(block), end, self._limits)
-        if request.framing is not Framing.TUNNEL and not (fields and request.repeats):
+        if request.framing is not Framing.TUNNEL and not (ids and request.repeats):
             self._remember(block, rest, _copy_request(request), places)
         return request
 
-    def _is_plain(self, like: Request, parts: Parts) -> bool:
+    def _path(self, field: bytes) -> bytes:
+        """What it says, when it may be in Huffman code; it leaves the table alone."""
+        return field[2:] if field[1] < 0x80 else self._decode(field)[0][1]
+
+    def _is_plain(self, path: bytes, ids: list[Field]) -> bool:
         """Whether what was looked past needs no closer look."""
-        _, path, fields, _ = parts
-        if path:
-            more = like.header_bytes - len(like.path) + len(path) + 32 * len(like.fields)
-            if _PLAIN_PATH.fullmatch(path) is None or more > self._limits.max_header_bytes:
-                return False
-        return not fields or _PLAIN_VALUES.fullmatch(b"".join([value for _, value in fields])) is not None
+        if _PLAIN_PATH.fullmatch(path) is None:
+            return False
+        return not ids or _PLAIN_IDS.fullmatch(b"".join([value for _, value in ids])) is not None
 
     def response(self, block: bytes, end: bool, method: bytes) -> Response | None:
         """To a request of that method; None: an interim one. Raises StreamFault."""

@@ -1,27 +1,28 @@
 """What is another in each request's head, found in a header block that is not decoded yet, and looked past.
 
-    block = method scheme :path ... x-request-id ... traceparent ...
-    rest  = method scheme       ...              ...                    the same for like requests
+    block = method scheme :path authority ... x-request-id ... traceparent ...
+    rest  = method scheme       authority ...              ...                    the same for like requests
 
-Only fields as our own encoder writes them are found: never indexed, no Huffman code. What looks like one may
-be part of another field: ``are_fields`` tells, once for each ``rest`` and the places that it was found with.
+The path is found behind pseudo-fields of one byte when it is not indexed: so our encoder writes it, and
+nghttp2 (curl, Node). The ids are found as our encoder writes them, without Huffman code. What looks like one
+may be part of another field: ``are_fields`` tells, once for each ``rest`` and the places it was found with.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from mesh.http.h2.block import field_places
 from mesh.http.h2.hpack import Field, encode_field
 
-_METHODS, _SCHEMES = (0x82, 0x83), (0x86, 0x87)  # GET and POST, http and https (RFC 7541 appendix A)
-_PATH = 0x04  # a literal that is not indexed, with the name of the table's place 4
+# RFC 7541 sections 6.1: whole fields of the tables, in a byte; 6.2.2: the name at place 4, a short length
+_BEFORE_PATH = re.compile(rb"[\x81-\xfe]{0,3}\x04(?=[^\x7f\xff])", re.DOTALL)
 _NAMES = ((b"x-request-id", 36), (b"traceparent", 55))  # with the lengths of their values
 _MARKS = tuple((name, encode_field((name, bytes(size)))[:-size], size) for name, size in _NAMES)
 
-
-# What is left of a block; the path, b"" where it was not found; the other fields; and where each part was
-# when those before it were gone.
+# What is left of a block; the representation of the path, b"" where it was not found; the other fields; and
+# where each part was when those before it were gone.
 Parts = tuple[bytes, bytes, list[Field], list[int]]
 
 
@@ -29,12 +30,14 @@ def look_past(block: bytes) -> Parts:
     path = b""
     fields: list[Field] = []
     places: list[int] = []
-    if len(block) > 4 and block[2] == _PATH and block[0] in _METHODS and block[1] in _SCHEMES:
-        end = 4 + block[3]
-        if block[3] < 0x7F and len(block) >= end:
-            path = block[4:end]
-            places.append(2)
-            block = block[:2] + block[end:]
+    before = _BEFORE_PATH.match(block)
+    if before is not None:
+        place = before.end() - 1
+        end = place + 2 + (block[place + 1] & 0x7F)
+        if len(block) >= end:
+            path = block[place:end]
+            places.append(place)
+            block = block[:place] + block[end:]
     for name, start, size in _MARKS:
         place = block.find(start)
         if place >= 0:

@@ -3,6 +3,8 @@
 from copy import deepcopy
 
 import pytest
+from hpack.huffman import HuffmanEncoder
+from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hypothesis import given
 from hypothesis import strategies as st
 from jh2.hpack import Encoder
@@ -16,6 +18,7 @@ from mesh.http.h2.messages import read_request, read_response
 from mesh.http.h2.settings import Limits
 
 HEAD = ((b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a"))
+HUFFMAN = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)
 OK = ((b":status", b"200"), (b"content-type", b"text/plain"))
 TRACES = [b"00-%032x-%016x-01" % (number, number) for number in range(3)]
 IDS = [b"%08x-0000-4000-a000-000000000000" % number for number in range(3)]
@@ -74,6 +77,23 @@ def test_only_the_path_and_the_ids_are_others(reader, monkeypatch):
         expected = read_request(Decoder(65536).decode(head), True, Limits())
         assert facts(reader.request(head, True)) == facts(expected)
     assert len(decoded) == 1
+
+
+def huffman_path(path):
+    code = HUFFMAN.encode(path)
+    return b"\x04" + bytes((len(code) | 0x80,)) + code
+
+
+def test_a_path_in_huffman_code_is_read(reader, monkeypatch):
+    """As nghttp2 (curl, Node) writes it, with the other pseudo-fields in the table by then."""
+    reader.request(b"\x82\x86\x41\x01a" + huffman_path(b"/reviews"), True)
+    reader.request(b"\x82\x86\xbe" + huffman_path(b"/reviews"), True)
+    decoded = decoded_lists(reader, monkeypatch)
+    for path in (b"/reviews/1", b"/ratings?x=%20"):
+        assert reader.request(b"\x82\x86\xbe" + huffman_path(path), True).path == path
+    assert decoded == [huffman_path(b"/reviews/1"), huffman_path(b"/ratings?x=%20")]
+    with pytest.raises(RequestError, match="invalid_path"):
+        reader.request(b"\x82\x86\xbe" + huffman_path(b"/a b"), True)
 
 
 @pytest.mark.parametrize("path", [b"/a#b", b"/a b", b"*", b"a", b"/\xff", b"/" + b"x" * 200])

@@ -24,7 +24,7 @@ def test_all_of_them_are_found_in_any_order() -> None:
         data = block(*START, PATH, AUTHORITY, ids[0], (b"accept", b"*/*"), ids[1])
         rest, path, fields, places = look_past(data)
         assert rest == block(*START, AUTHORITY, (b"accept", b"*/*"))
-        assert (path, fields) == (b"/a", [ID, TRACE])
+        assert (path, fields) == (block(PATH), [ID, TRACE])
         assert are_fields(data, places)
 
 
@@ -40,13 +40,21 @@ def test_without_them_a_block_is_all_rest() -> None:
         b"",
         b"\x82\x86\x04",
         b"\x82\x86\x04\x05/a",  # cut off
-        b"\x82\x86\x04\x82ab",  # in Huffman code
         b"\x82\x86\x44\x02/a",  # to be indexed
-        b"\x86\x82\x04\x02/a",  # in another order
+        b"\x82\x86\x04\x7f\x01" + b"a" * 128,  # of a length that goes on
+        b"\x82\x86\x01\x01a\x04\x02/a",  # behind a literal
     ],
 )
 def test_a_path_that_is_written_otherwise_is_left(data: bytes) -> None:
     assert look_past(data) == (data, b"", [], [])
+
+
+@pytest.mark.parametrize("before", [b"", b"\x82", b"\x82\x86", b"\x82\x87\xbe"])
+@pytest.mark.parametrize("path", [b"\x04\x02/a", b"\x04\x82\x60\xd5", b"\x04\x00"])
+def test_the_path_is_found_behind_fields_of_one_byte(before: bytes, path: bytes) -> None:
+    data = before + path + block(AUTHORITY)
+    assert look_past(data) == (before + block(AUTHORITY), path, [], [len(before)])
+    assert are_fields(data, [len(before)])
 
 
 def test_what_only_looks_like_a_field_is_none() -> None:
@@ -72,5 +80,6 @@ def test_rest_and_parts_are_the_whole(fields: list[tuple[bytes, bytes]]) -> None
     data = block(*START, PATH, AUTHORITY, *fields)
     rest, path, found, places = look_past(data)
     decoded = [(name, value) for name, value, _ in Decoder(65536).decode(rest)]
-    assert sorted([*decoded, (b":path", path), *found]) == sorted([*START, PATH, AUTHORITY, *fields])
+    assert path == block(PATH)
+    assert sorted([*decoded, PATH, *found]) == sorted([*START, PATH, AUTHORITY, *fields])
     assert are_fields(data, places)
