@@ -6,6 +6,7 @@ endpoint that stays keeps its pool; one that goes has its idle connections close
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from mesh.model.cluster import Cluster, SlowStart
@@ -121,6 +122,19 @@ class RuntimeCluster:
         return self.worker.rng.getrandbits(64) if key is None else key
 
     # who there is
+
+    def eject(self, key: HostKey, for_s: float) -> None:
+        """Another worker of this proxy has found an outlier."""
+        host = self.hosts.get(key)
+        if host is not None:
+            self._watch.eject(host, for_s)
+
+    def ejections(self) -> Iterator[tuple[HostKey, float]]:
+        """Who is out, and for how many seconds more."""
+        for key, host in self.hosts.items():
+            for_s = self._watch.ejected_for(host)
+            if for_s:
+                yield key, for_s
 
     def update(self, assignment: ClusterLoadAssignment) -> None:
         """Take new endpoints; those that are gone drain."""

@@ -18,6 +18,7 @@ from mesh.proxy.admin_view import ClusterView, EndpointView
 from mesh.proxy.agent import control_plane
 from mesh.proxy.bootstrap import Bootstrap
 from mesh.proxy.config import DynamicConfig
+from mesh.proxy.crew.messages import Ejected
 from mesh.proxy.crew.tally import Tally
 from mesh.proxy.drain import drain, start_draining, stop_listening
 from mesh.proxy.host import Host
@@ -104,6 +105,17 @@ class DataPlane:
             for name, cluster in sorted(self.worker.clusters.items())
         ]
         return Tally(self.worker.stats, self._istio_stats, clusters)
+
+    def eject(self, ejected: Ejected) -> None:
+        """What another worker has found out."""
+        cluster = self.worker.clusters.get(ejected.cluster)
+        if cluster is not None:
+            cluster.eject(ejected.host, ejected.for_s)
+
+    def ejections(self) -> list[Ejected]:
+        """The outliers that are out, for a worker that comes later."""
+        clusters = self.worker.clusters.items()
+        return [Ejected(name, *found) for name, cluster in clusters for found in cluster.ejections()]
 
     def reset(self) -> None:
         """Envoy's /reset_counters."""

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mesh.model.endpoint import Endpoint
+from mesh.proxy.crew.messages import Ejected
 from mesh.proxy.health_check.checker import Checker
 from mesh.proxy.health_check.state import NEW, TRUSTED, Health
 from mesh.proxy.host import Host
-from mesh.proxy.outlier import Detector, OutlierStats
+from mesh.proxy.outlier import Detector, Monitor, OutlierStats
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import RuntimeCluster
@@ -29,6 +30,7 @@ class HealthWatch:
         """``ejected`` is called when outliers go or come back, ``checked`` when a check tells something."""
         model, worker = cluster.model, cluster.worker
         self._worker = worker
+        self._cluster = cluster
         self._keeps_passing = not model.ignore_health_on_host_removal
         self._before = before if model.health_check is not None else {}
         self._is_new = True
@@ -39,7 +41,7 @@ class HealthWatch:
         if model.outlier_detection is not None:
             stats, clock = OutlierStats(worker.stats, cluster.name), worker.loop.time
             self._detector = Detector(
-                model.outlier_detection, stats, clock, worker.rng, self._outliers_changed
+                model.outlier_detection, stats, clock, worker.rng, self._outliers_changed, self._tell_others
             )
         if model.health_check is not None:
             self._checker = Checker(model.health_check, cluster, checked, self._passed)
@@ -92,6 +94,22 @@ class HealthWatch:
     def _passed(self, host: Host) -> None:
         if self._detector is not None and host.monitor is not None:
             self._detector.passed_health_check(host.monitor)
+
+    def eject(self, host: Host, for_s: float) -> None:
+        """Another worker has."""
+        if self._detector is not None and host.monitor is not None:
+            self._detector.ejected_elsewhere(host.monitor, for_s)
+
+    def ejected_for(self, host: Host) -> float:
+        """How many seconds more; 0: it is in."""
+        if self._detector is None or host.monitor is None:
+            return 0.0
+        return self._detector.ejected_for(host.monitor)
+
+    def _tell_others(self, monitor: Monitor, for_s: float) -> None:
+        for key, host in self._cluster.hosts.items():
+            if host.monitor is monitor:
+                self._worker.on_ejected(Ejected(self._cluster.name, key, for_s))
 
     def _outliers_changed(self) -> None:
         """Ticks are needed only while there is something to undo, or to count."""

@@ -131,7 +131,8 @@ class Monitor:
 
 
 class Detector:
-    """One cluster's. ``changed`` is called after endpoints were ejected or came back."""
+    """One cluster's. ``changed`` is called after endpoints were ejected or came back, ``ejected`` with each
+    that this detector ejects and for how many seconds."""
 
     def __init__(
         self,
@@ -140,6 +141,7 @@ class Detector:
         clock: Callable[[], float],
         rng: Random,
         changed: Callable[[], None],
+        ejected: Callable[[Monitor, float], None] = lambda _monitor, _for_s: None,
     ) -> None:
         self.rules = rules
         self.limits = (
@@ -154,6 +156,7 @@ class Detector:
         self._clock = clock
         self._rng = rng
         self._changed = changed
+        self._ejected = ejected
 
     def watch(self) -> Monitor:
         """A monitor for a new endpoint."""
@@ -185,17 +188,33 @@ class Detector:
             return False
         stats.enforced[which].value += 1
         stats.enforced_total.value += 1
-        stats.active.value += 1
+        self._remember_ejection(monitor)
         rules = self.rules
-        base, longest = rules.base_ejection_time_s, rules.longest_ejection_s
-        if monitor.ejections * base < longest + base:
-            monitor.ejections += 1
         jitter = (
             self._rng.random() * rules.max_ejection_time_jitter_s if rules.max_ejection_time_jitter_s else 0
         )
-        monitor.is_ejected = True
-        monitor.back_at = self._clock() + min(base * monitor.ejections, longest) + jitter
+        for_s = min(rules.base_ejection_time_s * monitor.ejections, rules.longest_ejection_s) + jitter
+        monitor.back_at = self._clock() + for_s
+        self._ejected(monitor, for_s)
         return True
+
+    def ejected_elsewhere(self, monitor: Monitor, for_s: float) -> None:
+        """By another worker of this proxy, which has counted it."""
+        if not monitor.is_ejected:
+            self._remember_ejection(monitor)
+            monitor.back_at = self._clock() + for_s
+            self._changed()
+
+    def ejected_for(self, monitor: Monitor) -> float:
+        """How many seconds more; 0: it is in."""
+        return max(monitor.back_at - self._clock(), 0.0) if monitor.is_ejected else 0.0
+
+    def _remember_ejection(self, monitor: Monitor) -> None:
+        base, longest = self.rules.base_ejection_time_s, self.rules.longest_ejection_s
+        if monitor.ejections * base < longest + base:
+            monitor.ejections += 1
+        monitor.is_ejected = True
+        self._stats.active.value += 1
 
     def _may_eject(self) -> bool:
         out = sum(monitor.is_ejected for monitor in self.monitors)

@@ -21,6 +21,7 @@ from mesh.proxy.tls_session import TlsSessions
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import RuntimeCluster
+    from mesh.proxy.crew.messages import Ejected
 
 MAX_KNOWN_PEERS = 4096  # decoded peers kept; callers choose the texts, so it is bounded
 _DATE_FORMAT = "%a, %d %b %Y %H:%M:%S GMT"
@@ -59,6 +60,7 @@ class Worker:
         self.own_principal = str(node.spiffe_id)
         self.own_peer = node.peer()
         self.draining = False
+        self.on_ejected: Callable[[Ejected], None] = lambda _: None  # an outlier: the other workers are told
         self.script_counts: dict[ScriptedFault, int] = {}  # requests each step has seen
         self.resolved: dict[str, tuple[str, ...]] = {}  # addresses of the names clusters look up
         self.own_addresses: set[tuple[str, int]] = set()  # where we listen: the loop guard

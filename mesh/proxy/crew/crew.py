@@ -17,7 +17,7 @@ from mesh.model.resources import Resources
 from mesh.model.tls import Secrets
 from mesh.proxy.bootstrap import Bootstrap
 from mesh.proxy.crew.member import Lost, Member
-from mesh.proxy.crew.messages import Drain, Identify, Leave, Order, Reset, SetLevel, Start
+from mesh.proxy.crew.messages import Drain, Ejected, Identify, Leave, Order, Reset, SetLevel, Start
 from mesh.proxy.crew.tally import Tally, counters_only, total
 from mesh.proxy.data_plane import DataPlane
 from mesh.xds.errors import Rejected
@@ -44,6 +44,7 @@ class Crew:
         self._is_leaving = False
         self._changed = asyncio.Event()  # a member became ready, or was lost
         self._replacing: list[asyncio.TimerHandle] = []
+        plane.worker.on_ejected = self._tell_all
 
     @property
     def pids(self) -> Sequence[int]:
@@ -74,7 +75,7 @@ class Crew:
         levels = {name: logging.getLogger(name).level for name in loggers}
         levels[""] = logging.root.level
         try:
-            member = Member(Start(self._node, self._bootstrap, levels))
+            member = Member(Start(self._node, self._bootstrap, levels), self._eject)
         except (Lost, OSError) as error:
             log.error("a worker did not start: %s", error)
             self._replace()
@@ -106,6 +107,8 @@ class Crew:
             problem = member.end_apply(member.begin_apply(self.plane.config.resources))
             if problem:
                 raise Lost(problem)
+            for ejected in self.plane.ejections():
+                member.tell(ejected)
         self._changed.set()
 
     def _lose(self, member: Member, why: Lost) -> None:
@@ -132,6 +135,11 @@ class Crew:
 
     def _tell_all(self, order: Order) -> None:
         self._for_each(lambda member: member.tell(order))
+
+    def _eject(self, ejected: Ejected) -> None:
+        """A member has found an outlier; to itself that is no news."""
+        self.plane.eject(ejected)
+        self._tell_all(ejected)
 
     # what a data plane is told and asked
 

@@ -20,7 +20,7 @@ from itertools import count
 from multiprocessing.connection import Connection
 
 from mesh.model.resources import Resources
-from mesh.proxy.crew.messages import Applied, Apply, Count, Counted, Order, Ready, Report, Start
+from mesh.proxy.crew.messages import Applied, Apply, Count, Counted, Ejected, Order, Ready, Report, Start
 from mesh.proxy.crew.tally import Tally
 
 APPLY_TIMEOUT_S = 10.0
@@ -35,8 +35,9 @@ class Lost(Exception):
 class Member:
     """Whoever starts it dismisses it in the end."""
 
-    def __init__(self, start: Start) -> None:
-        """Starts the process. Raises OSError when the system does not let it."""
+    def __init__(self, start: Start, ejected: Callable[[Ejected], None]) -> None:
+        """Starts the process. Raises OSError when the system does not let it. ``ejected`` is called with each
+        outlier that it finds."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -48,6 +49,7 @@ class Member:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _MESSAGE_TIMEOUT)
         self._pipe = Connection(ours.detach())
         self._tickets = count(1)
+        self._ejected = ejected
         self._problems: dict[int, str] = {}  # answers to Apply
         self._counting = 0  # the Count that has no answer yet
         self.tally: Tally | None = None  # the last one it sent
@@ -122,6 +124,8 @@ class Member:
                 self.tally = tally
                 if ticket == self._counting:
                     self._counting = 0
+            case Ejected():
+                self._ejected(report)
         return True
 
     def _status(self) -> str:

@@ -22,6 +22,7 @@ from mesh.proxy.crew.messages import (
     Count,
     Counted,
     Drain,
+    Ejected,
     Identify,
     Leave,
     Order,
@@ -41,6 +42,7 @@ class MemberProcess:
     def __init__(self, pipe: Connection, start: Start) -> None:
         self._pipe = pipe
         self._plane = DataPlane(start.node, start.bootstrap)
+        self._plane.worker.on_ejected = self._tell
         self._ended = asyncio.Event()
 
     async def run(self) -> None:
@@ -75,12 +77,18 @@ class MemberProcess:
                 self._pipe.send(Counted(ticket, plane.tally().snapshot()))
             case Reset():
                 plane.reset()
+            case Ejected():
+                plane.eject(order)
             case Drain(graceful):
                 plane.drain(graceful)
             case SetLevel(logger, level):
                 logging.getLogger(logger).setLevel(level)
             case Leave():
                 plane.worker.spawn(self._leave(), "leave")
+
+    def _tell(self, ejected: Ejected) -> None:
+        with suppress(OSError):  # nobody is there any more to hear it
+            self._pipe.send(ejected)
 
     async def _leave(self) -> None:
         await self._plane.leave()

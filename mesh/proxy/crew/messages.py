@@ -57,11 +57,21 @@ class SetLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class Ejected:
+    """A worker has found an outlier: what it says, and what the others are told. ``host`` is its key in the
+    cluster: address, port, whether TLS is spoken to it."""
+
+    cluster: str
+    host: tuple[str, int, bool]
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """Drain, then end."""
 
 
-Order = Start | Identify | Apply | Count | Reset | Drain | SetLevel | Leave
+Order = Start | Identify | Apply | Count | Reset | Drain | SetLevel | Ejected | Leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +93,4 @@ class Counted:
     tally: Tally
 
 
-Report = Ready | Applied | Counted
+Report = Ready | Applied | Counted | Ejected

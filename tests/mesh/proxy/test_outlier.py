@@ -27,6 +27,7 @@ class Case:
     def __init__(self, hosts: int = 2, **rules: object) -> None:
         self.now = 0.0
         self.changes = 0
+        self.told: list[tuple[object, float]] = []
         self.stats = Stats()
         settings = {"max_ejection_percent": 100, **rules}
         self.detector = Detector(
@@ -35,6 +36,7 @@ class Case:
             lambda: self.now,
             Random(1),
             self.change,
+            lambda monitor, for_s: self.told.append((monitor, for_s)),
         )
         self.monitors = [self.detector.watch() for _ in range(hosts)]
 
@@ -55,6 +57,25 @@ class Case:
     def stat(self, name: str) -> int:
         name = f"cluster.c.outlier_detection.ejections_{name}"
         return {**self.stats.counters, **self.stats.gauges}[name].value
+
+
+def test_who_is_ejected_is_told_with_the_time_and_elsewhere_is_out_as_long():
+    here, elsewhere = (Case(consecutive_5xx=1, base_ejection_time_s=30.0, interval_s=10.0) for _ in range(2))
+    here.monitors[0].answered(500)
+    [(monitor, for_s)] = here.told
+    assert (monitor, for_s) == (here.monitors[0], 30.0)
+    elsewhere.detector.ejected_elsewhere(elsewhere.monitors[0], for_s)
+    assert elsewhere.out() == [True, False]
+    assert (elsewhere.told, elsewhere.changes) == ([], 1)
+    assert (elsewhere.stat("active"), elsewhere.stat("enforced_total")) == (1, 0)
+    elsewhere.detector.ejected_elsewhere(elsewhere.monitors[0], 60.0)  # of two at once, the first counts
+    assert elsewhere.detector.ejected_for(elsewhere.monitors[0]) == 30.0
+    elsewhere.now = 30.0
+    elsewhere.detector.tick()
+    assert elsewhere.out() == [False, False]
+    assert elsewhere.stat("active") == 0
+    elsewhere.monitors[0].answered(500)
+    assert elsewhere.told == [(elsewhere.monitors[0], 60.0)]  # it is the second time
 
 
 def test_consecutive_5xx_eject_and_a_success_in_between_forgives():

@@ -12,8 +12,9 @@ import pytest
 
 from labs.harness.authority import Authority
 from mesh.model.names import credential
+from mesh.model.outlier import OutlierDetection
 from mesh.model.resources import Resources
-from mesh.model.route import DirectResponse, Route, RouteMatch
+from mesh.model.route import DirectResponse, Route, RouteMatch, StringMatch
 from mesh.model.tls import DownstreamTls, Secret
 from mesh.proxy.bootstrap import Bootstrap
 from mesh.proxy.crew import crew as module
@@ -130,6 +131,57 @@ async def test_what_the_first_worker_rejects_the_others_do_not_keep(proxy, start
     with pytest.raises(Rejected, match="for a reason"):
         crew.apply(serving(make, port, origin.port, 418))
     assert set(await ask(proxy, port)) == {200}
+
+
+def failing(make, port, origin_port):
+    """Two clusters of one endpoint, which is out after three bad answers; and a page of the proxy's own."""
+    rules = OutlierDetection(consecutive_5xx=3, base_ejection_time_s=300.0, max_ejection_percent=100)
+    clusters = tuple(make.cluster(name, origin_port, outlier_detection=rules) for name in ("a", "b"))
+    routing = make.routes(
+        *(
+            Route(RouteMatch(StringMatch("exact", f"/{each.name}")), make.forward(each.name))
+            for each in clusters
+        ),
+        Route(RouteMatch(), DirectResponse(200)),
+    )
+    return Resources(clusters, (), (make.outbound(port, routing),))
+
+
+async def one_of_each(proxy, crew, port):
+    """A client of the first worker, and one of the other."""
+    found = {}
+    while len(found) < 2:
+        own = crew.plane.worker.stats.counter("http.outbound.downstream_cx_total")
+        before = own.value
+        client = await proxy.client(port)
+        await client.get()
+        found.setdefault(own.value == before, client)
+    return found[False], found[True]
+
+
+async def test_who_is_out_for_one_worker_is_out_for_all(proxy, start, make, monkeypatch):
+    """Three requests on one connection are one worker's; the others hear of it before they are counted."""
+    monkeypatch.setattr(module, "REPLACE_AFTER_S", 0.0)
+    origin, port = await proxy.origin(b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n"), make.free_port()
+    crew = await start(2)
+    crew.apply(failing(make, port, origin.port))
+    clients = await one_of_each(proxy, crew, port)
+    for path, client, other in (("/a", *clients), ("/b", *reversed(clients))):
+        assert [(await client.get(path))[0] for _ in range(3)] == [500] * 3
+        tally = crew.tally()
+        assert (await other.get(path))[0] == 503
+        prefix = f"cluster.{path[1:]}.outlier_detection.ejections_"
+        assert tally.stats.counter(f"{prefix}enforced_total").value == 1
+        assert tally.stats.gauge(f"{prefix}active").value == 1
+    assert len(origin.requests) == 6
+
+    (_, victim) = crew.pids
+    os.kill(victim, signal.SIGKILL)
+    await proxy.until(lambda: crew.pids[1:] not in ([], [victim]))
+    await crew._until(lambda: len(crew._ready()) == 1, 20)
+    _, newcomer = await one_of_each(proxy, crew, port)
+    assert [(await newcomer.get(path))[0] for path in ("/a", "/b")] == [503, 503]
+    assert len(origin.requests) == 6
 
 
 async def test_a_worker_that_is_killed_is_replaced_and_its_numbers_stay(proxy, start, make, monkeypatch):

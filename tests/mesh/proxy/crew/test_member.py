@@ -27,7 +27,7 @@ def hear_until(member, condition):
 @pytest.fixture
 def member():
     bootstrap = Bootstrap("127.0.0.1:1", Path("r"), Path("t"), Path("/"), concurrency=2, drain_duration_s=0.1)
-    made = Member(Start(NODE, bootstrap, {"": 30}))
+    made = Member(Start(NODE, bootstrap, {"": 30}), lambda _: None)
     hear_until(made, lambda: made.is_ready)
     yield made
     made.dismiss()
