@@ -66,8 +66,28 @@ async def test_a_request_that_was_whole_costs_no_connection(proxy, serve, make):
     assert (await client.get())[0] == 200
 
 
-@pytest.mark.parametrize("engine", ["python", pytest.param("envoy", marks=pytest.mark.envoy)])
-async def test_who_reads_nothing_holds_the_server_up_and_is_given_up(proxy, envoy, make, engine):
+ENGINES = pytest.mark.parametrize("engine", ["python", pytest.param("envoy", marks=pytest.mark.envoy)])
+
+
+@pytest.fixture
+def through(proxy, envoy, make):
+    """through(engine, cluster) -> a client of that engine; its requests go there, and lie still for 1 s."""
+
+    async def start(engine, cluster):
+        routing = make.routes(Route(RouteMatch(), make.forward(cluster.name)))
+        if engine == "envoy":
+            manager = HttpConnectionManager("t", (Router(),), route_config=routing, stream_idle_timeout_s=1.0)
+            listener = Listener("t", "127.0.0.1", make.free_port(), (FilterChain("http", manager),))
+            return await envoy(listener, cluster)
+        listener = make.outbound(make.free_port(), routing, stream_idle_timeout_s=1.0)
+        proxy.config.apply(Resources((cluster,), listeners=(listener,)))
+        return await proxy.client(listener.port)
+
+    return start
+
+
+@ENGINES
+async def test_who_reads_nothing_holds_the_server_up_and_is_given_up(proxy, through, make, engine):
     """On its way are what the kernels and the proxy hold, and no more."""
     size, piece = 256_000_000, bytes(64_000)
     sent, broken_off = 0, asyncio.Event()
@@ -85,16 +105,7 @@ async def test_who_reads_nothing_holds_the_server_up_and_is_given_up(proxy, envo
             broken_off.set()
 
     server = await asyncio.start_server(endless, "127.0.0.1", 0)
-    cluster = make.cluster("c", server.sockets[0].getsockname()[1])
-    routing = make.routes(Route(RouteMatch(), make.forward("c")))
-    if engine == "envoy":
-        manager = HttpConnectionManager("t", (Router(),), route_config=routing, stream_idle_timeout_s=1.0)
-        listener = Listener("t", "127.0.0.1", make.free_port(), (FilterChain("http", manager),))
-        client = await envoy(listener, cluster)
-    else:
-        listener = make.outbound(make.free_port(), routing, stream_idle_timeout_s=1.0)
-        proxy.config.apply(Resources((cluster,), listeners=(listener,)))
-        client = await proxy.client(listener.port)
+    client = await through(engine, make.cluster("c", server.sockets[0].getsockname()[1]))
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     async with asyncio.timeout(20):
         await broken_off.wait()
@@ -103,4 +114,37 @@ async def test_who_reads_nothing_holds_the_server_up_and_is_given_up(proxy, envo
     if engine == "python":
         (entry,) = proxy.entries
         assert (entry.response_code, entry.response_flags) == (200, "SI")
+    server.close()
+
+
+@ENGINES
+async def test_a_server_that_reads_nothing_holds_its_client_up_and_is_given_up(proxy, through, make, engine):
+    """However much there is of a body: on its way are what the kernels and the proxy hold."""
+    size, sent, answered = 256_000_000, 0, asyncio.Event()
+
+    async def deaf(reader, writer):
+        await answered.wait()
+        writer.close()
+
+    server = await asyncio.start_server(deaf, "127.0.0.1", 0)
+    client = await through(engine, make.cluster("c", server.sockets[0].getsockname()[1]))
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+
+    async def pour():
+        nonlocal sent
+        while sent < size:
+            client.send(bytes(64_000))
+            await client.writer.drain()
+            sent += 64_000
+
+    pouring = asyncio.ensure_future(pour())
+    async with asyncio.timeout(20):
+        status, fields, body = await client.response()
+    answered.set()
+    pouring.cancel()
+    await asyncio.gather(pouring, return_exceptions=True)
+    assert (status, body, fields["connection"]) == (408, b"stream timeout", "close")
+    assert sent < 40_000_000
+    if engine == "python":
+        assert [entry.response_flags for entry in proxy.entries] == ["SI"]
     server.close()
