@@ -25,8 +25,9 @@ from mesh.http.h2.errors import Code, ConnectionFault
 from mesh.http.h2.hpack import Field, encode_field
 from mesh.http.h2.settings import Limits
 from mesh.model.version import VERSION
+from mesh.proxy.handshake import HandshakeError
 from mesh.proxy.http2 import Http2Protocol
-from mesh.proxy.tls import HandshakeError, connect_tls
+from mesh.proxy.tls_client import connect_tls
 
 CONNECT_TIMEOUT_S = 5.0
 # A peer whose host is gone is noticed like this; Istio's agent uses the same 30 s and 10 s.

@@ -1,4 +1,4 @@
-"""A lab's workloads, read from a plain compose file: the single source of topology.
+"""A mesh's workloads, read from a plain compose file: the single source of topology.
 
 The mesh facts stand in labels (``compose/bookinfo.yaml`` explains each): ``mesh.service``,
 ``mesh.service-account``, ``mesh.port``, ``mesh.namespace``, ``mesh.type``; every other label is a workload

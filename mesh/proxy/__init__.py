@@ -12,6 +12,8 @@
     chain_match      which filter chain takes it (pure)
     chain            a filter chain at run time
     tls              TLS between the socket and the protocol on it
+    tls_client       a client's handshake
+    handshake        why there is none, in Envoy's words
     tls_session      what the next handshake with a host need not do again
     tls_stats        Envoy's ssl. counters
     tls_contexts     SSL contexts from the workload's secrets

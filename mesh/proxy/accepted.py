@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mesh.model.names import WORKLOAD_SECRET
 from mesh.proxy.connection_info import ConnectionInfo, address_text
+from mesh.proxy.handshake import HandshakeError
 from mesh.proxy.original_dst import original_destination
 from mesh.proxy.peer_certificate import peer_certificate
 from mesh.proxy.sniff import MAX_HELLO_BYTES, ClientHello, looks_like_tls, read_client_hello
 from mesh.proxy.sniff_http import MAX_LINE_BYTES, sniff_http
-from mesh.proxy.tls import HandshakeError, TlsConnection
+from mesh.proxy.tls import TlsConnection
 from mesh.proxy.tls_contexts import NoCertificate
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mesh.proxy.failure import CONNECTION_TIMEOUT, Failure, connection_failure
+from mesh.proxy.handshake import HandshakeError
 from mesh.proxy.peer_certificate import peer_certificate
-from mesh.proxy.tls import HandshakeError, connect_tls
+from mesh.proxy.tls_client import connect_tls
 from mesh.proxy.tls_contexts import NoCertificate
 
 if TYPE_CHECKING:

@@ -12,26 +12,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from mesh.proxy.tls_session import TlsSession
+from mesh.proxy.handshake import HandshakeError, handshake_error
 
 READ_SIZE = 16384  # a TLS record's largest payload
 # What goes through OpenSSL at a time: its buffers grow to a third more than that, and never shrink.
 MAX_PASSED = 64 * 1024
-
-
-# TLS itself went wrong; the peer's certificate is not vouched for, not shown, names somebody else; it left
-HandshakeProblem = Literal["protocol", "verify", "no_cert", "san", "gone"]
-
-
-class HandshakeError(Exception):
-    """No TLS with this peer; the text is the reason, in Envoy's words."""
-
-    def __init__(self, reason: str, kind: HandshakeProblem) -> None:
-        super().__init__(reason)
-        self.kind = kind
 
 
 class TlsConnection(asyncio.Protocol):
@@ -290,61 +277,3 @@ def pieces(data: bytes | memoryview) -> Iterator[memoryview]:
     view = memoryview(data)
     for start in range(0, len(data), MAX_PASSED):
         yield view[start : start + MAX_PASSED]
-
-
-async def connect_tls(
-    loop: asyncio.AbstractEventLoop,
-    address: tuple[str, int],
-    context: ssl.SSLContext,
-    server_name: str,
-    refusal: Callable[[ssl.SSLObject], str] | None = None,
-    resumption: TlsSession | None = None,
-) -> TlsConnection:
-    """A connection whose handshake is done, for a protocol to be attached to. "": the server is told no name.
-    ``resumption`` holds what was agreed on with this server before, and will hold it of this connection.
-
-    Raises HandshakeError, and OSError when there is no connection at all.
-    """
-    ready: asyncio.Future[TlsConnection] = loop.create_future()
-
-    def succeeded(connection: TlsConnection) -> None:
-        if not ready.done():
-            ready.set_result(connection)
-
-    def failed(error: HandshakeError) -> None:
-        if not ready.done():
-            ready.set_exception(error)
-
-    session, on_spoken = None, None
-    if resumption is not None:
-        session = resumption.offered(context, server_name)
-        on_spoken = partial(resumption.keep, context, server_name, session)
-
-    transport, _ = await loop.create_connection(
-        lambda: TlsConnection(
-            context,
-            server_side=False,
-            on_ready=succeeded,
-            on_failed=failed,
-            server_name=server_name or None,
-            refusal=refusal,
-            session=session,
-            on_spoken=on_spoken,
-        ),
-        *address,
-    )
-    try:
-        return await ready
-    except BaseException:
-        transport.abort()
-        raise
-
-
-def handshake_error(error: Exception) -> HandshakeError:
-    """OpenSSL's words in the shape of Envoy's transport failure reason."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        reason = f"CERTIFICATE_VERIFY_FAILED:{error.verify_message}"
-        return HandshakeError(f"TLS_error:{reason}:TLS_error_end", "verify")
-    reason = getattr(error, "reason", None) or str(error)
-    kind: HandshakeProblem = "no_cert" if reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE" else "protocol"
-    return HandshakeError(f"TLS_error:{reason}:TLS_error_end", kind)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ssl
 
+from mesh.proxy.handshake import HandshakeError
 from mesh.proxy.stats import Stats
-from mesh.proxy.tls import HandshakeError
 
 
 class TlsStats:

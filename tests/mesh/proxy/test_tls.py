@@ -14,7 +14,8 @@ from mesh.model.resources import Resources
 from mesh.model.route import Route, RouteMatch
 from mesh.model.tls import DownstreamTls, UpstreamTls
 from mesh.proxy import tls_contexts
-from mesh.proxy.tls import TlsConnection, connect_tls
+from mesh.proxy.tls import TlsConnection
+from mesh.proxy.tls_client import connect_tls
 from mesh.proxy.tls_contexts import TlsContexts
 
 ALPN = ("istio-peer-exchange", "istio")
