@@ -186,8 +186,15 @@ def served(writer: asyncio.StreamWriter) -> x509.Certificate:
 
 
 def envoys() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if child.is_running() and "envoy.json" in " ".join(child.cmdline())]
+    """Those that run; one that has ended may not be collected yet."""
+    return [child for child in psutil.Process().children(recursive=True) if "envoy.json" in command_of(child)]
+
+
+def command_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.ZombieProcess, psutil.NoSuchProcess):
+        return ""
 
 
 async def test_serves_mtls_with_its_identity_and_counts_what_it_served(mesh: Mesh) -> None:
