@@ -30,7 +30,7 @@ from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
 from mesh.model.node import Node
 from mesh.model.resources import Resources
 from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster
-from mesh.model.tls import Secrets
+from mesh.model.tls import Secrets, TlsCertificate
 from mesh.proxy.agent.csr import key_pem, new_key, signing_request
 from mesh.proxy.agent.envoy_binary import find_envoy
 from mesh.proxy.agent.issued import read_chain
@@ -257,6 +257,26 @@ def serve(proxy: Proxy) -> Callable[..., Awaitable[Client]]:
         return await proxy.client(port)
 
     return start
+
+
+class PemFiles:
+    """files(name, certificate) -> its chain and its key in files; files.write(name, content) -> one file."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __call__(self, name: str, issued: TlsCertificate) -> tuple[str, str]:
+        return self.write(f"{name}.pem", issued.chain_pem), self.write(f"{name}.key", issued.key_pem)
+
+    def write(self, name: str, content: bytes) -> str:
+        path = self._directory / name
+        path.write_bytes(content)
+        return str(path)
+
+
+@pytest.fixture
+def pem_files(tmp_path: Path) -> PemFiles:
+    return PemFiles(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -82,21 +82,13 @@ CLIENTS = Authority("Clients")
 
 
 @pytest.fixture
-def files(tmp_path):
-    """files(certificate) -> (its chain, its key) in files; the roots of both authorities are beside them."""
-
-    def write(name, content):
-        (tmp_path / name).write_bytes(content)
-        return str(tmp_path / name)
-
-    def pair(name, issued):
-        return write(f"{name}.pem", issued.chain_pem), write(f"{name}.key", issued.key_pem)
-
-    pair.roots = write("roots.pem", AUTHORITY.root_pem)
-    pair.others = write("others.pem", CLIENTS.root_pem)
-    pair.clients = pair("client", CLIENTS.issue("client", "client.example"))
-    pair.missing = str(tmp_path / "missing.pem")
-    return pair
+def files(pem_files, tmp_path):
+    """The roots of both authorities are beside them."""
+    pem_files.roots = pem_files.write("roots.pem", AUTHORITY.root_pem)
+    pem_files.others = pem_files.write("others.pem", CLIENTS.root_pem)
+    pem_files.clients = pem_files("client", CLIENTS.issue("client", "client.example"))
+    pem_files.missing = str(tmp_path / "missing.pem")
+    return pem_files
 
 
 @pytest.fixture

@@ -69,8 +69,8 @@ async def test_a_shed_request_is_told_and_its_connection_is_closed(serve, proxy)
     assert proxy.worker.stats.counters["http.outbound.downstream_rq_overload_close"].value == 1
 
 
-async def test_what_is_in_hand_goes_on_while_requests_are_shed(serve, make, proxy):
-    origin = await proxy.origin()
+def hold_answers(origin):
+    """Until the event that is the answer is set."""
     go_on = asyncio.Event()
 
     async def respond(request, writer):
@@ -78,6 +78,12 @@ async def test_what_is_in_hand_goes_on_while_requests_are_shed(serve, make, prox
         writer.write(origin.response)
 
     origin.respond = respond
+    return go_on
+
+
+async def test_what_is_in_hand_goes_on_while_requests_are_shed(serve, make, proxy):
+    origin = await proxy.origin()
+    go_on = hold_answers(origin)
     client = await serve(make.forward("c"), make.cluster("c", origin.port))
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     await proxy.until(lambda: origin.requests)
@@ -195,13 +201,7 @@ async def test_a_proxy_out_of_descriptors_serves_whom_it_has_and_recovers(proxy)
 async def test_it_goes_on_when_endpoints_have_taken_the_rest(proxy):
     """Requests in hand hold two descriptors each: there are none left to accept with or to dial with."""
     origin = await proxy.origin()
-    go_on = asyncio.Event()
-
-    async def respond(request, writer):
-        await go_on.wait()
-        writer.write(origin.response)
-
-    origin.respond = respond
+    go_on = hold_answers(origin)
     async with with_few_descriptors(origin) as (process, port):
         clients = [await proxy.client(port) for _ in range(LIMIT)]
         for client in clients:

@@ -49,19 +49,11 @@ def client_context(shown=None, **options):
 
 
 @pytest.fixture
-def files(tmp_path):
-    """files(name, certificate) -> its chain and its key in files; both authorities' roots are beside them."""
-
-    def write(name, content):
-        (tmp_path / name).write_bytes(content)
-        return str(tmp_path / name)
-
-    def pair(name, issued):
-        return write(f"{name}.pem", issued.chain_pem), write(f"{name}.key", issued.key_pem)
-
-    pair.roots = write("roots.pem", OURS.root_pem)
-    pair.strangers = write("strangers.pem", STRANGERS.root_pem)
-    return pair
+def files(pem_files):
+    """Both authorities' roots are beside them."""
+    pem_files.roots = pem_files.write("roots.pem", OURS.root_pem)
+    pem_files.strangers = pem_files.write("strangers.pem", STRANGERS.root_pem)
+    return pem_files
 
 
 def listen(bootstrap, port):
