@@ -104,6 +104,7 @@ class TlsConnection(asyncio.Protocol):
         if not self._closing and self._on_ready is None:
             self._end_session()  # or OpenSSL forgets it: clients that hang up do come again
         self._closing = True  # nothing can be said any more, not even goodbye
+        self._held = False
         protocol, self._protocol = self._protocol, None  # no cycle: it has us
         self._read = self.ssl_object.read  # nor with ``_first_read``
         if protocol is not None:

@@ -551,6 +551,13 @@ async def test_the_last_words_of_a_handshake_go_along_with_the_first_that_are_wr
     assert client_wire.written == b""
 
 
+async def test_the_last_words_of_a_handshake_are_not_said_to_a_connection_that_is_lost(shake_hands):
+    (client, client_wire, _), _ = shake_hands()
+    client.connection_lost(None)
+    await asyncio.sleep(0)
+    assert client_wire.written == b""
+
+
 async def test_a_client_that_has_nothing_to_say_finishes_its_handshake_all_the_same(shake_hands):
     (_, client_wire, _), (server, _, heard) = shake_hands()
     await asyncio.sleep(0)
