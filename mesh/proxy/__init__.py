@@ -15,6 +15,7 @@
     tls_client       a client's handshake
     handshake        why there is none, in Envoy's words
     tls_session      what the next handshake with a host need not do again
+    openssl          ... as OpenSSL has it, and the order of cipher suites
     tls_stats        Envoy's ssl. counters
     tls_contexts     SSL contexts from the workload's secrets
     peer_certificate what the other side's certificate says (pure)

@@ -25,7 +25,8 @@ class TlsConnection(asyncio.Protocol):
     """``on_ready`` is called once after the handshake and must ``attach`` a protocol or close;
     ``on_failed`` once instead when there is no handshake: the connection is then gone.
     ``refusal`` is asked before a client's last words of the handshake are sent: why not with this peer.
-    ``session`` is a client's to resume; ``on_spoken`` is called once, when the server has said something.
+    A client's ``offer`` is called first, to offer a session; what it returns is called once, when the server
+    has said something.
     """
 
     __slots__ = (
@@ -54,16 +55,15 @@ class TlsConnection(asyncio.Protocol):
         on_failed: Callable[[HandshakeError], None],
         server_name: str | None = None,
         refusal: Callable[[ssl.SSLObject], str] | None = None,
-        session: ssl.SSLSession | None = None,
-        on_spoken: Callable[[ssl.SSLObject], None] | None = None,
+        offer: Callable[[ssl.SSLObject], Callable[[ssl.SSLObject], None]] | None = None,
     ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self.ssl_object = context.wrap_bio(
-            self._incoming, self._outgoing, server_side, server_hostname=server_name, session=session
+            self._incoming, self._outgoing, server_side, server_hostname=server_name
         )
-        self._read = self.ssl_object.read if on_spoken is None else self._first_read
-        self._on_spoken = on_spoken
+        self._on_spoken = offer(self.ssl_object) if offer is not None else None
+        self._read = self.ssl_object.read if offer is None else self._first_read
         self._write = self.ssl_object.write
         self._on_ready: Callable[[TlsConnection], None] | None = on_ready
         self._on_failed: Callable[[HandshakeError], None] | None = on_failed
@@ -244,6 +244,8 @@ class TlsConnection(asyncio.Protocol):
             self.raw.close()
 
     def abort(self) -> None:
+        if not self._closing and self._on_ready is None:
+            self._end_session()
         self._closing = True
         self.raw.abort()
 

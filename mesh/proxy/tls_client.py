@@ -35,11 +35,7 @@ async def connect_tls(
         if not ready.done():
             ready.set_exception(error)
 
-    session, on_spoken = None, None
-    if resumption is not None:
-        session = resumption.offered(context, server_name)
-        on_spoken = partial(resumption.keep, context, server_name, session)
-
+    offer = partial(resumption.offer, context, server_name) if resumption is not None else None
     transport, _ = await loop.create_connection(
         lambda: TlsConnection(
             context,
@@ -48,8 +44,7 @@ async def connect_tls(
             on_failed=failed,
             server_name=server_name or None,
             refusal=refusal,
-            session=session,
-            on_spoken=on_spoken,
+            offer=offer,
         ),
         *address,
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mesh.model.names import FILE_CERTIFICATE, FILE_ROOTS, ROOT_SECRET, WORKLOAD_SECRET
 from mesh.model.tls import DownstreamTls, Secret, Secrets, TlsCertificate, TlsVersion, UpstreamTls
+from mesh.proxy.openssl import order_suites
 from mesh.xds.errors import Rejected
 
 _VERSIONS: Mapping[TlsVersion, ssl.TLSVersion] = {
@@ -85,6 +86,7 @@ class TlsContexts:
         # sessions stay here and do not travel in tickets: those hold the peer's certificate, and to read it
         # takes OpenSSL 3.0 longer than all the rest of a resumed handshake
         context.options |= ssl.OP_NO_TICKET
+        order_suites(context)
         if tls.cipher_suites:
             context.set_ciphers(":".join(tls.cipher_suites))
         _load(context, self._content(tls.certificate))
@@ -108,6 +110,7 @@ class TlsContexts:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2  # Istio's minimum
         context.check_hostname = False
+        order_suites(context)
         context.verify_mode = ssl.CERT_REQUIRED if tls.validation else ssl.CERT_NONE
         for name in filter(None, (tls.certificate, tls.validation)):
             try:

@@ -13,10 +13,11 @@ from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionMan
 from mesh.model.resources import Resources
 from mesh.model.route import Route, RouteMatch
 from mesh.model.tls import DownstreamTls, UpstreamTls
-from mesh.proxy import tls_contexts
+from mesh.proxy import openssl, tls_contexts, tls_session
 from mesh.proxy.tls import TlsConnection
 from mesh.proxy.tls_client import connect_tls
 from mesh.proxy.tls_contexts import TlsContexts
+from mesh.proxy.tls_session import TlsSession
 
 ALPN = ("istio-peer-exchange", "istio")
 SERVER_ID = "spiffe://cluster.local/ns/default/sa/reviews"
@@ -251,17 +252,41 @@ async def test_connections_made_at_the_same_time_resume_a_session_each(proxy, pa
 
 
 async def test_the_session_is_asked_for_once_and_not_for_each_connection(proxy, pair, monkeypatch):
-    """CPython never gives back what ``SSLObject.session`` copies: for each connection it would be a leak."""
-    asked, session = [], ssl.SSLObject.session
-    monkeypatch.setattr(
-        ssl.SSLObject, "session", property(lambda self: asked.append(self) or session.fget(self))
-    )
+    asked = []
+
+    def session_of(connection, made):
+        asked.append(connection)
+        return openssl.session_of(connection, made)
+
+    monkeypatch.setattr(tls_session, "session_of", session_of)
     clients = [await pair(max_requests_per_connection=1)]
     clients += [await proxy.client(pair.outer) for _ in range(7)]
     for _ in range(2):
         await asyncio.gather(*(client.get() for client in clients))
     assert proxy.worker.stats.counter("cluster.up.ssl.handshake").value == 2 * len(clients)
     assert len(asked) == 1
+
+
+async def test_a_connection_that_is_broken_off_costs_the_others_no_session(proxy, pair):
+    """OpenSSL takes a session for bad whose connection ends without a word."""
+    await pair()
+    context = proxy.worker.contexts.client(UpstreamTls("x", ("istio",)))
+    session = TlsSession()
+
+    async def connect():
+        return await connect_tls(
+            proxy.worker.loop, ("127.0.0.1", pair.inner), context, "x", resumption=session
+        )
+
+    first, heard = await connect(), Heard()
+    first.attach(heard)
+    first.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    await proxy.until(lambda: heard.received)
+    first.abort()
+    for _ in range(4):
+        connection = await connect()
+        assert connection.ssl_object.session_reused
+        connection.abort()
 
 
 async def test_a_new_configuration_goes_on_with_the_sessions_of_the_old(proxy, pair):
@@ -529,7 +554,7 @@ def test_a_connection_whose_server_never_spoke_is_freed_at_once(secrets_of, livi
         server_side=False,
         on_ready=print,
         on_failed=lambda reason: None,
-        on_spoken=print,
+        offer=lambda made: print,
     )
     connection.connection_made(Wire())
     connection.connection_lost(None)
