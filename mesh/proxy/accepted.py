@@ -175,11 +175,11 @@ class AcceptedConnection(asyncio.Protocol):
             connection.abort()
             return
         secured = connection.ssl_object
-        self.listener.stats.tls.secured(secured)
+        peer = peer_certificate(secured)
+        self.listener.stats.tls.secured(secured, peer)
         info.tls_version = secured.version() or ""
         info.scheme = b"https"
         info.application_protocol = secured.selected_alpn_protocol() or ""
-        peer = peer_certificate(secured)
         info.peer_principal = peer.principal
         info.client_cert = peer.element(info.local_principal, with_pem=chain.forwards_client_pem)
         connection.attach(chain.make_protocol(info))

@@ -12,11 +12,11 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mesh.proxy.failure import CONNECTION_TIMEOUT, Failure, connection_failure
 from mesh.proxy.handshake import HandshakeError
-from mesh.proxy.peer_certificate import peer_certificate
+from mesh.proxy.peer_certificate import NO_CERTIFICATE, peer_certificate
 from mesh.proxy.tls_client import connect_tls
 from mesh.proxy.tls_contexts import NoCertificate
 
@@ -59,20 +59,30 @@ async def open_connection(
 
     ``alpn`` is what TLS offers instead of what the cluster says.
     """
+    task = asyncio.current_task()
+    assert task is not None
+    timer = cluster.worker.timers.after(cluster.model.connect_timeout_s, lambda: _cancel(task))
     try:
-        async with asyncio.timeout(cluster.model.connect_timeout_s):
-            if host.uses_tls:
-                return await _connect_tls(cluster, host, make, alpn)
-            transport, protocol = await cluster.worker.loop.create_connection(lambda: make(""), *host.address)
-            _keep_alive(cluster, transport)
-            return protocol
-    except TimeoutError:
+        if host.uses_tls:
+            return await _connect_tls(cluster, host, make, alpn)
+        transport, protocol = await cluster.worker.loop.create_connection(lambda: make(""), *host.address)
+        _keep_alive(cluster, transport)
+        return protocol
+    except asyncio.CancelledError:
+        if timer.callback is not None or task.uncancel():
+            raise  # somebody else's, or theirs as well
         failure = CONNECTION_TIMEOUT
     except OSError as error:
         failure = connection_failure(_reason(error))
     except (HandshakeError, NoCertificate) as error:
         failure = connection_failure(str(error))
+    finally:
+        timer.callback = None
     raise DialError(failure)
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
 
 
 async def _connect_tls(
@@ -83,7 +93,10 @@ async def _connect_tls(
     if alpn is not None:
         tls = replace(tls, alpn=alpn)
 
+    peer = NO_CERTIFICATE
+
     def refusal(connection: ssl.SSLObject) -> str:
+        nonlocal peer
         peer = peer_certificate(connection)
         return "" if peer.matches(cluster.allowed_peers) else peer.mismatch()
 
@@ -96,8 +109,8 @@ async def _connect_tls(
         cluster.stats.tls.failed(error)
         raise
     _keep_alive(cluster, secured.raw)
-    cluster.stats.tls.secured(secured.ssl_object)
-    protocol = make(peer_certificate(secured.ssl_object).principal)
+    cluster.stats.tls.secured(secured.ssl_object, peer)
+    protocol = make(peer.principal)
     secured.attach(protocol)
     return protocol
 

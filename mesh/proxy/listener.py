@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from mesh.model.listener import Listener
 from mesh.proxy.accepted import AcceptedConnection
@@ -20,6 +20,7 @@ from mesh.proxy.worker import Worker
 from mesh.xds.errors import Rejected
 
 BACKLOG = 1024  # connections the kernel holds for us; the system may allow less
+MAX_CHOICES = 256  # that are remembered; clients make up server names, so it is bounded
 Address = tuple[str, int]
 
 
@@ -67,6 +68,7 @@ class RuntimeListener:
     def _take(self, model: Listener, chains: Mapping[str, RuntimeChain]) -> None:
         self.model = model
         self.chains = dict(chains)
+        self._chosen: dict[Hashable, RuntimeChain | None] = {}
         default = (model.default_filter_chain,) if model.default_filter_chain is not None else ()
         self.inspects_tls = model.inspect_tls or needs_tls_inspector((*model.filter_chains, *default))
         self.asks_original_dst = model.use_original_dst or model.original_dst
@@ -90,9 +92,17 @@ class RuntimeListener:
         return model.inspect_http and (not model.http_inspector_on or port in model.http_inspector_on)
 
     def choose(self, info: ConnectionInfo) -> RuntimeChain | None:
-        model = self.model
-        chain = choose_chain(model.filter_chains, model.default_filter_chain, info)
-        return self.chains[chain.name] if chain is not None else None
+        """Remembered by all that a match can ask for: who connects comes again, and TLS asks twice."""
+        key = (info.local, info.server_name, info.transport_protocol, info.application_protocols)
+        try:
+            return self._chosen[key]
+        except KeyError:
+            model = self.model
+            chain = choose_chain(model.filter_chains, model.default_filter_chain, info)
+            if len(self._chosen) >= MAX_CHOICES:
+                self._chosen.clear()
+            found = self._chosen[key] = self.chains[chain.name] if chain is not None else None
+            return found
 
     # what configuration does
 

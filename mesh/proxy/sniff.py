@@ -7,12 +7,16 @@ session of before (pre_shared_key, RFC 8446 section 4.2.11).
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 HANDSHAKE_RECORD = 0x16
 CLIENT_HELLO = 1
 MAX_HELLO_BYTES = 64 * 1024  # Envoy's tls_inspector limit
 _SERVER_NAME, _ALPN, _PRE_SHARED_KEY = 0, 16, 41
+_RANDOM_END = 4 + 2 + 32  # of the message: behind its type and length, legacy_version and random
+_length = struct.Struct("!H").unpack_from
+_extension = struct.Struct("!HH").unpack_from  # its kind, its length
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,10 @@ def read_client_hello(data: bytes) -> ClientHello | None:
         raise ValueError(f"a ClientHello of {length} bytes")
     if len(message) < 4 + length:
         return None
-    return _read_extensions(_Reader(message[4 : 4 + length]))
+    try:
+        return _read_extensions(message, 4 + length)
+    except (IndexError, struct.error):
+        raise ValueError("a ClientHello that ends early") from None
 
 
 def _join_records(data: bytes) -> bytes:
@@ -59,56 +66,57 @@ def _is_whole(message: bytes) -> bool:
     return len(message) >= 4 and len(message) >= 4 + int.from_bytes(message[1:4])
 
 
-class _Reader:
-    """Takes pieces off the front. Raises ValueError when there is less than was promised."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def take(self, count: int) -> bytes:
-        if len(self.data) < count:
-            raise ValueError("a ClientHello that ends early")
-        piece, self.data = self.data[:count], self.data[count:]
-        return piece
-
-    def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size))
-
-    def vector(self, size: int) -> _Reader:
-        """A piece that says its own length in ``size`` bytes."""
-        return _Reader(self.take(self.number(size)))
-
-
-def _read_extensions(hello: _Reader) -> ClientHello:
-    hello.take(2 + 32)  # legacy_version, random
-    hello.vector(1)  # legacy_session_id
-    hello.vector(2)  # cipher_suites
-    hello.vector(1)  # legacy_compression_methods
+def _read_extensions(message: bytes, end: int) -> ClientHello:
+    """Of the message's first ``end`` bytes. Raises IndexError, struct.error and ValueError when one of its
+    lengths says more than there is.
+    """
+    message = message[:end]
+    place = _RANDOM_END
+    place += 1 + message[place]  # legacy_session_id
+    place += 2 + _length(message, place)[0]  # cipher_suites
+    place += 1 + message[place]  # legacy_compression_methods
     server_name = ""
     protocols: tuple[str, ...] = ()
     offers_session = False
-    extensions = hello.vector(2) if hello.data else _Reader(b"")
-    while extensions.data:
-        kind, content = extensions.number(2), extensions.vector(2)
-        if kind == _SERVER_NAME and content.data:
-            server_name = _read_server_name(content.vector(2))
+    if place != end:
+        end = _end(place + 2 + _length(message, place)[0], end)
+        place += 2
+    while place < end:
+        kind, length = _extension(message, place)
+        content, place = place + 4, _end(place + 4 + length, end)
+        if kind == _SERVER_NAME and length:
+            server_name = _read_server_name(message, content, place)
         elif kind == _ALPN:
-            protocols = _read_protocols(content.vector(2))
+            protocols = _read_protocols(message, content, place)
         elif kind == _PRE_SHARED_KEY:
             offers_session = True
     return ClientHello(server_name, protocols, offers_session)
 
 
-def _read_server_name(names: _Reader) -> str:
-    while names.data:
-        kind, name = names.number(1), names.vector(2)
+def _end(place: int, limit: int) -> int:
+    """The place behind a piece, which lies in another that ends at the limit."""
+    if place > limit:
+        raise ValueError("a ClientHello that ends early")
+    return place
+
+
+def _read_server_name(message: bytes, place: int, limit: int) -> str:
+    end = _end(place + 2 + _length(message, place)[0], limit)
+    place += 2
+    while place < end:
+        kind, name = message[place], place + 3
+        place = _end(name + _length(message, place + 1)[0], end)
         if kind == 0:
-            return name.data.decode("ascii", "replace").lower()
+            return message[name:place].decode("ascii", "replace").lower()
     return ""
 
 
-def _read_protocols(names: _Reader) -> tuple[str, ...]:
+def _read_protocols(message: bytes, place: int, limit: int) -> tuple[str, ...]:
+    end = _end(place + 2 + _length(message, place)[0], limit)
+    place += 2
     found = []
-    while names.data:
-        found.append(names.vector(1).data.decode("ascii", "replace"))
+    while place < end:
+        name = place + 1
+        place = _end(name + message[place], end)
+        found.append(message[name:place].decode("ascii", "replace"))
     return tuple(found)

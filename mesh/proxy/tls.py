@@ -53,7 +53,7 @@ class TlsConnection(asyncio.Protocol):
         server_side: bool,
         on_ready: Callable[[TlsConnection], None],
         on_failed: Callable[[HandshakeError], None],
-        server_name: str | None = None,
+        server_name: str | bytes | None = None,
         refusal: Callable[[ssl.SSLObject], str] | None = None,
         offer: Callable[[ssl.SSLObject], Callable[[ssl.SSLObject], None]] | None = None,
     ) -> None:
@@ -137,22 +137,20 @@ class TlsConnection(asyncio.Protocol):
             self.raw.close()  # without our Finished the peer has no connection either
             self._fail(HandshakeError(reason, "san"))
             return
-        self._hold_last_words()
         ready, self._on_ready, self._on_failed = self._on_ready, None, None
+        self._held = self.ssl_object.version() == "TLSv1.3" or not self.ssl_object.server_side
+        if not self._held:
+            self._flush()
         if ready is not None:
             ready(self)
-
-    def _hold_last_words(self) -> None:
-        """They go along with the first that is written, in one packet: nobody waits for a server's tickets
-        (TLS 1.3), and a client mostly has its request ready by the next turn of the loop.
-        """
-        self._held = True
-        if not self.ssl_object.server_side:
+        if self._held and not self.ssl_object.server_side:
+            # by then who waited for the connection has had its turn
             asyncio.get_running_loop().call_soon(self._send_last_words)
-        elif self.ssl_object.version() != "TLSv1.3":
-            self._send_last_words()
 
     def _send_last_words(self) -> None:
+        """Those of the handshake go along with the first that are written, in one packet: nobody waits for a
+        server's tickets (TLS 1.3), and a client mostly has its request ready by the next turn of the loop.
+        """
         if self._held:
             self._held = False
             self._flush()

@@ -35,6 +35,8 @@ async def connect_tls(
         if not ready.done():
             ready.set_exception(error)
 
+    # as bytes it goes as it is: in a text the ssl module looks for what IDNA would change
+    name = server_name.encode() if server_name.isascii() else server_name
     offer = partial(resumption.offer, context, server_name) if resumption is not None else None
     transport, _ = await loop.create_connection(
         lambda: TlsConnection(
@@ -42,7 +44,7 @@ async def connect_tls(
             server_side=False,
             on_ready=succeeded,
             on_failed=failed,
-            server_name=server_name or None,
+            server_name=name or None,
             refusal=refusal,
             offer=offer,
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 
 from mesh.proxy.handshake import HandshakeError
+from mesh.proxy.peer_certificate import PeerCertificate
 from mesh.proxy.stats import Stats
 
 
@@ -30,12 +31,12 @@ class TlsStats:
         self.no_certificate = stats.counter(f"{prefix}ssl.no_certificate")
         self.session_reused = stats.counter(f"{prefix}ssl.session_reused")
 
-    def secured(self, connection: ssl.SSLObject) -> None:
+    def secured(self, connection: ssl.SSLObject, peer: PeerCertificate) -> None:
+        """``peer`` is who was verified, if anybody."""
         self.handshake.value += 1
         if connection.session_reused:
             self.session_reused.value += 1
-        required = connection.context.verify_mode is ssl.CERT_REQUIRED
-        if not required and connection.getpeercert(True) is None:
+        if not peer.encoded and connection.getpeercert(True) is None:
             self.no_certificate.value += 1
 
     def failed(self, error: HandshakeError) -> None:

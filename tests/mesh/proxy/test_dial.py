@@ -12,8 +12,12 @@ from mesh.model.names import file_certificate, file_roots
 from mesh.model.resources import Resources
 from mesh.model.route import Route, RouteMatch
 from mesh.model.tls import UpstreamTls
+from mesh.proxy.dial import DialError, connect
+from mesh.proxy.failure import CONNECTION_TIMEOUT
+from mesh.proxy.handshake import HandshakeError
 from mesh.proxy.sniff import read_client_hello
 from mesh.proxy.sniff_http import PREFACE
+from mesh.proxy.tls_client import connect_tls
 
 HOST = "127.0.0.1"
 # SETTINGS, then HEADERS with END_STREAM and END_HEADERS: GET, /, http from HPACK's static table, authority
@@ -196,3 +200,72 @@ async def test_a_file_that_is_missing_is_named_in_the_log(proxy, make, server, f
     (entry,) = proxy.entries
     assert entry.response_flags == "UF"
     assert f"{files.missing}: No such file or directory" in entry.upstream_transport_failure_reason
+
+
+# the time for it
+
+
+@pytest.fixture
+async def dial(proxy, make, secrets_of):
+    """dial(timeout_s) -> a task that connects to a server which never says a word of TLS."""
+    proxy.worker.contexts.update(secrets_of("reviews"))
+    accepted = []
+    server = await asyncio.start_server(lambda _, writer: accepted.append(writer), HOST, 0)
+    port = server.sockets[0].getsockname()[1]
+
+    async def begin(timeout_s):
+        cluster = make.cluster("up", port, tls=UpstreamTls("x", ()), connect_timeout_s=timeout_s)
+        proxy.config.apply(Resources((cluster,)))
+        found = proxy.worker.clusters["up"]
+        (host,) = found.hosts.values()
+        task = asyncio.create_task(connect(found, host, lambda _: asyncio.Protocol()))
+        await proxy.until(lambda: accepted)
+        return task
+
+    yield begin
+    for writer in accepted:
+        writer.transport.abort()
+    server.close()
+
+
+async def test_a_handshake_that_takes_too_long_is_given_up(proxy, dial):
+    with pytest.raises(DialError) as refused:
+        await (await dial(0.05))
+    assert refused.value.failure is CONNECTION_TIMEOUT
+    assert proxy.worker.stats.counter("cluster.up.upstream_cx_connect_timeout").value == 1
+
+
+async def test_who_dials_no_more_is_no_timeout(proxy, dial):
+    task = await dial(60)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert proxy.worker.stats.counter("cluster.up.upstream_cx_connect_timeout").value == 0
+
+
+async def test_who_dials_no_more_when_its_time_is_over_is_no_timeout_either(proxy, dial, monkeypatch):
+    timers, after = [], proxy.worker.timers.after
+    monkeypatch.setattr(
+        proxy.worker.timers, "after", lambda *timer: timers.append(after(*timer)) or timers[-1]
+    )
+    task = await dial(60)
+    for timer in timers:
+        callback, timer.callback = timer.callback, None
+        if callback is not None:
+            callback()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert proxy.worker.stats.counter("cluster.up.upstream_cx_connect_timeout").value == 0
+
+
+async def test_a_name_is_asked_for_as_it_is(proxy, make, secrets_of, hellos):
+    """Though no label of DNS's may be longer than 63 bytes."""
+    proxy.worker.contexts.update(secrets_of("reviews"))
+    port, found = hellos
+    name = "outbound_.9080_." + "v" * 80 + "_.reviews"
+    with pytest.raises(HandshakeError):
+        await connect_tls(
+            proxy.worker.loop, (HOST, port), proxy.worker.contexts.client(UpstreamTls(name, ())), name
+        )
+    assert [hello.server_name for hello in found] == [name]

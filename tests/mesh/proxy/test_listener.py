@@ -7,8 +7,13 @@ from contextlib import ExitStack
 
 import pytest
 
+from mesh.model.http_filter import Router
+from mesh.model.listener import FilterChain, FilterChainMatch, HttpConnectionManager, Listener
 from mesh.model.resources import Resources
 from mesh.model.route import Redirect, Route, RouteMatch, StringMatch
+from mesh.proxy import listener
+from mesh.proxy.chain_match import choose_chain
+from mesh.proxy.connection_info import ConnectionInfo
 from mesh.proxy.overload import resident_bytes
 
 HOST = "127.0.0.1"
@@ -113,3 +118,47 @@ async def test_thousands_that_lie_idle_cost_little_and_are_closed_in_time(proxy,
         assert active.value == IDLE + 2
         listening.close_idle(time.monotonic() + 61)
         await proxy.until(lambda: active.value == 0)
+
+
+@pytest.fixture
+def choosing(proxy, make, monkeypatch):
+    """choosing(server name) -> the chain that takes it; ``asked``: the names that were thought about."""
+    port = make.free_port()
+    asked = []
+
+    def choose(chains, default, info):
+        asked.append(info.server_name)
+        return choose_chain(chains, default, info)
+
+    monkeypatch.setattr(listener, "choose_chain", choose)
+
+    def take(chain):
+        routing = make.routes(Route(RouteMatch(), Redirect()))
+        manager = HttpConnectionManager("m", (Router(),), route_config=routing)
+        chains = (FilterChain(chain, manager, FilterChainMatch(server_names=("a.example",))),)
+        proxy.config.apply(Resources(listeners=(Listener("l", HOST, port, chains),)))
+
+    def chosen(name):
+        found = proxy.config.listeners["l"].choose(ConnectionInfo(server_name=name, local=(HOST, port)))
+        return found.model.name if found is not None else None
+
+    chosen.asked, chosen.take = asked, take
+    take("first")
+    return chosen
+
+
+async def test_a_choice_is_remembered_until_there_are_other_chains(choosing):
+    assert [choosing("a.example") for _ in range(3)] == ["first"] * 3
+    assert [choosing("b.example") for _ in range(3)] == [None] * 3
+    assert choosing.asked == ["a.example", "b.example"]
+    choosing.take("second")
+    assert choosing("a.example") == "second"
+
+
+async def test_no_more_choices_are_remembered_than_there_is_room_for(choosing, monkeypatch):
+    monkeypatch.setattr(listener, "MAX_CHOICES", 4)
+    for number in range(9):
+        choosing(f"{number}.example")
+    choosing("8.example")
+    choosing("3.example")
+    assert len(choosing.asked) == 10

@@ -576,6 +576,28 @@ async def test_the_last_words_of_a_handshake_go_along_with_the_first_that_are_wr
     assert client_wire.written == b""
 
 
+async def test_who_waited_for_the_handshake_and_speaks_at_once_is_in_time_for_its_last_words(
+    proxy, pair, monkeypatch
+):
+    await pair()
+    alone, flush = [], TlsConnection._flush
+
+    def count(connection):
+        if not connection.ssl_object.server_side:
+            alone.append(connection)
+        flush(connection)
+
+    monkeypatch.setattr(TlsConnection, "_flush", count)
+    context = proxy.worker.contexts.client(UpstreamTls("x", ("istio",)))
+    connection = await connect_tls(proxy.worker.loop, ("127.0.0.1", pair.inner), context, "x")
+    heard = Heard()
+    connection.attach(heard)
+    connection.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    await proxy.until(lambda: heard.received)
+    assert len(alone) == 1  # the first
+    connection.abort()
+
+
 async def test_the_last_words_of_a_handshake_are_not_said_to_a_connection_that_is_lost(shake_hands):
     (client, client_wire, _), _ = shake_hands()
     client.connection_lost(None)
