@@ -6,6 +6,7 @@ import hashlib
 import ssl
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -65,16 +66,7 @@ class PeerCertificate:
         certificate. By is for who has a principal, Cert where it is asked for, URI even if the client has
         none.
         """
-        if not self.encoded:
-            return b""
-        parts = [f"By={own_principal}"] if own_principal else []
-        parts.append(f"Hash={hashlib.sha256(self.encoded).hexdigest()}")
-        if with_pem:
-            parts.append(f'Cert="{quote(ssl.DER_cert_to_PEM_cert(self.encoded), safe="")}"')
-        parts.append(f'Subject="{self.subject}"')
-        parts += [f"URI={name}" for name in self.of_kind("URI") or [""]]
-        parts += [f"DNS={name}" for name in self.of_kind("DNS")]
-        return ";".join(parts).encode()
+        return _element(self, own_principal, with_pem) if self.encoded else b""
 
 
 NO_CERTIFICATE = PeerCertificate()
@@ -96,6 +88,18 @@ def peer_certificate(connection: ssl.SSLObject) -> PeerCertificate:
 def read_certificate(encoded: bytes, certificate: Mapping[str, Any]) -> PeerCertificate:
     """Of what ``SSLObject.getpeercert()`` gave. Pure."""
     return PeerCertificate(encoded, tuple(certificate.get("subjectAltName", ())), _subject(certificate))
+
+
+@lru_cache(_KNOWN_MAX)  # as who comes again is not read again
+def _element(peer: PeerCertificate, own_principal: str, with_pem: bool) -> bytes:
+    parts = [f"By={own_principal}"] if own_principal else []
+    parts.append(f"Hash={hashlib.sha256(peer.encoded).hexdigest()}")
+    if with_pem:
+        parts.append(f'Cert="{quote(ssl.DER_cert_to_PEM_cert(peer.encoded), safe="")}"')
+    parts.append(f'Subject="{peer.subject}"')
+    parts += [f"URI={name}" for name in peer.of_kind("URI") or [""]]
+    parts += [f"DNS={name}" for name in peer.of_kind("DNS")]
+    return ";".join(parts).encode()
 
 
 def _covers(pattern: str, allowed: Collection[str]) -> bool:

@@ -64,6 +64,13 @@ def test_who_comes_again_is_not_read_again():
     assert (first.read, second.read) == (1, 0)
 
 
+def test_the_element_of_who_comes_again_is_made_once():
+    peer = PeerCertificate(b"der", (("URI", ID),))
+    assert peer.element("spiffe://me") is peer.element("spiffe://me")
+    assert peer.element("spiffe://me") != peer.element("spiffe://other")
+    assert peer.element("spiffe://me", with_pem=True) != peer.element("spiffe://me")
+
+
 def test_who_was_not_verified_has_no_name_though_it_is_known():
     """Its certificate may be anybody's, and was good on another connection."""
     verified = Connection({"subjectAltName": (("URI", ID),)}, b"another der")
