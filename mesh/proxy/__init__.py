@@ -71,6 +71,7 @@
     http2_upstream   one of them
     upstream_stream  one of its streams
     tunnel           CONNECT that ends here: to an endpoint as bytes
+    tunnel_connection  ... by a connection of its own
     failure          why there is no answer (pure)
     reply            what the client is told then (pure)
     grpc             what gRPC clients are told, and say (pure)

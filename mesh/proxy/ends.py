@@ -1,6 +1,6 @@
-"""What an exchange needs of its two ends, whatever version of HTTP they speak.
+"""What an exchange needs of its two ends, whatever version of HTTP they speak, and the second end of it.
 
-    client <-> Downstream <-> Exchange <-> Upstream <-> server
+    client <-> Downstream <-> Exchange <-> Upstream <-> server        (an Exchange is a Requester)
 
 HTTP/1.1: an end is a connection (``connection``, ``upstream``), which is used again.
 HTTP/2: an end is a stream of a connection (``downstream_stream``, ``upstream_stream``), used once.
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from mesh.http.message import Response
+from mesh.http.message import Request, Response
 from mesh.proxy.connection_info import ConnectionInfo
+from mesh.proxy.failure import Failure
 
 if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
@@ -52,15 +53,15 @@ class Downstream(Protocol):
 
 
 class Upstream(Protocol):
-    """Where the request goes: it calls the exchange's ``response_arrived`` and ``upstream_failed``."""
+    """Where the request goes: it owes the requester ``response_arrived`` or ``upstream_failed``."""
 
     local_address: str
     principal: str
 
-    def send_request(self, exchange: Exchange) -> None:
+    def send_request(self, requester: Requester) -> None:
         """The head, with what there is of the body."""
 
-    def send_body(self, exchange: Exchange, body: RequestBody) -> None:
+    def send_body(self, requester: Requester, body: RequestBody) -> None:
         """What has arrived since; once more with nothing when the body ends."""
 
     def release(self, now: float, reusable: bool) -> None:
@@ -68,6 +69,39 @@ class Upstream(Protocol):
 
     def close(self) -> None:
         """The response is not wanted any more."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Requester(Protocol):
+    """Who sends a request upstream: an exchange, or a mirror's copy of one.
+
+    With ``names_protocol``, a connection that is made for it is to offer ``Pool.request_alpn``.
+    """
+
+    request: Request
+    body: RequestBody | None
+
+    @property
+    def names_protocol(self) -> bool: ...
+
+    @property
+    def downstream(self) -> Source: ...
+
+    def connected(self, connection: Upstream) -> None:
+        """The connection that it has waited for."""
+
+    def response_arrived(self, response: Response) -> None:
+        """The head, or more of the body."""
+
+    def upstream_failed(self, failure: Failure) -> None:
+        """No connection, or no (whole) response on it."""
+
+
+class Source(Protocol):
+    """Where a request's body comes from: it waits while the upstream takes no more."""
 
     def pause_reading(self) -> None: ...
 

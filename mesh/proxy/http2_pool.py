@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 from mesh.model import names
 from mesh.proxy.failure import connection_failure
 from mesh.proxy.http2_upstream import Http2Upstream
-from mesh.proxy.pool import Pool, Waiter
+from mesh.proxy.pool import Pool
 from mesh.proxy.upstream_stream import UpstreamStream
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import RuntimeCluster
+    from mesh.proxy.ends import Requester
     from mesh.proxy.host import Host
 
 
@@ -31,7 +32,7 @@ class Http2Pool(Pool):
         self.connections: list[Http2Upstream] = []
         self.max_streams = cluster.model.max_concurrent_streams
 
-    def take(self, waiter: Waiter) -> Any:
+    def take(self, waiter: Requester) -> Any:
         """A new stream where there is room for one."""
         for connection in self.connections:
             if connection.can_open():
@@ -109,16 +110,16 @@ class ClientProtocolPool(Pool):
         super().__init__(host, cluster)
         self.http2 = Http2Pool(host, cluster)
 
-    def take(self, waiter: Waiter) -> Any:
+    def take(self, waiter: Requester) -> Any:
         return self.http2.take(waiter) if _is_http2(waiter) else super().take(waiter)
 
-    def wait(self, waiter: Waiter) -> None:
+    def wait(self, waiter: Requester) -> None:
         if _is_http2(waiter):
             self.http2.wait(waiter)
         else:
             super().wait(waiter)
 
-    def forget(self, waiter: Waiter) -> None:
+    def forget(self, waiter: Requester) -> None:
         super().forget(waiter)
         self.http2.forget(waiter)
 

@@ -9,7 +9,7 @@ Source: Envoy's router (``shadow_writer_impl.cc``, ``getShadowHost``).
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from mesh.http.message import Request, Response
 from mesh.model.route import Mirror
@@ -116,7 +116,7 @@ class Copy:
     def connected(self, connection: Upstream) -> None:
         self._waits = False
         self._upstream = connection
-        connection.send_request(cast("Exchange", self))
+        connection.send_request(self)
 
     def write(self, data: bytes) -> None:
         """More of the body, or with nothing its end."""
@@ -134,7 +134,7 @@ class Copy:
     def _send(self) -> None:
         self._owes = self._is_full
         if self._upstream is not None and self.body is not None and not self._owes:
-            self._upstream.send_body(cast("Exchange", self), self.body)
+            self._upstream.send_body(self, self.body)
 
     def request_over(self) -> None:
         """The exchange has ended: without the rest of its body the copy would never be complete."""

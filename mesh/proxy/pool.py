@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mesh.model import names
 from mesh.proxy.dial import DialError, connect
@@ -20,19 +20,8 @@ from mesh.proxy.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import RuntimeCluster
-    from mesh.proxy.ends import Upstream
+    from mesh.proxy.ends import Requester, Upstream
     from mesh.proxy.host import Host
-
-
-class Waiter(Protocol):
-    """Who waits for a connection (an Exchange); with ``names_protocol`` it is to offer ``request_alpn``."""
-
-    @property
-    def names_protocol(self) -> bool: ...
-
-    def connected(self, connection: Upstream) -> None: ...
-
-    def upstream_failed(self, failure: Failure) -> None: ...
 
 
 class Pool:
@@ -44,7 +33,7 @@ class Pool:
         self.cluster = cluster
         self.idle: list[UpstreamConnection] = []
         self.all: set[UpstreamConnection] = set()
-        self.waiting: deque[Waiter] = deque()
+        self.waiting: deque[Requester] = deque()
         self.dialing = 0
         self.draining = False
 
@@ -54,7 +43,7 @@ class Pool:
             f"{self.dialing} dialing, {len(self.waiting)} waiting>"
         )
 
-    def take(self, waiter: Waiter) -> Upstream | None:
+    def take(self, waiter: Requester) -> Upstream | None:
         """The connection used last: the others may fall idle and be closed."""
         idle = self.idle
         while idle:
@@ -63,13 +52,13 @@ class Pool:
                 return connection
         return None
 
-    def wait(self, waiter: Waiter) -> None:
+    def wait(self, waiter: Requester) -> None:
         self.waiting.append(waiter)
         self.cluster.breaker.pending += 1
         self.cluster.stats.pending_total.value += 1
         self._dial_for_waiting()
 
-    def forget(self, waiter: Waiter) -> None:
+    def forget(self, waiter: Requester) -> None:
         """It no longer wants a connection; one that was dialled for it will serve the next."""
         if waiter in self.waiting:
             self.waiting.remove(waiter)
@@ -131,7 +120,7 @@ class Pool:
             self.idle.remove(connection)
             connection.close()
 
-    def _next_waiter(self) -> Waiter:
+    def _next_waiter(self) -> Requester:
         self.cluster.breaker.pending -= 1
         return self.waiting.popleft()
 

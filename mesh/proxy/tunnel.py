@@ -1,27 +1,22 @@
 """Tunnels: opened by the answer to an Upgrade or a CONNECT; and a CONNECT that ends here.
 
-    client ==CONNECT==> exchange --> TunnelConnection --bytes--> server     (Envoy's ``connect_config``)
-
-To the exchange that is a connection like others: it answers 200 by itself, and all that the server says is
-the body of that answer.
+client ==CONNECT==> exchange --> TunnelConnection --bytes--> server     (Envoy's ``connect_config``)
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from mesh.http.message import Framing, Response
-from mesh.http.response_parser import ResponseParser
 from mesh.proxy.pool import Pool
 from mesh.proxy.request_body import TunnelBody
-from mesh.proxy.upstream import UpstreamConnection
+from mesh.proxy.tunnel_connection import TunnelConnection
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import RuntimeCluster
-    from mesh.proxy.ends import Upstream
+    from mesh.proxy.ends import Requester, Upstream
     from mesh.proxy.exchange import Exchange
     from mesh.proxy.host import Host
-    from mesh.proxy.pool import Waiter
+    from mesh.proxy.upstream import UpstreamConnection
 
 
 def open_tunnel(exchange: Exchange) -> None:
@@ -34,47 +29,12 @@ def open_tunnel(exchange: Exchange) -> None:
         exchange.downstream.resume_reading()
 
 
-class _Bytes(ResponseParser):
-    """Reads nothing: whatever comes belongs to the one response."""
-
-    __slots__ = ()
-
-    def open(self) -> Response:
-        response = self.response = Response(200, {}, [], Framing.TUNNEL, False)
-        return response
-
-    def receive_data(self, data: bytes) -> None:
-        if self.response is not None:
-            self.response.chunks.append(data)
-
-    def receive_eof(self) -> bool:
-        """The server has said all: no less an end than any."""
-        if self.response is not None:
-            self.response.complete = True
-        return True
-
-
-class TunnelConnection(UpstreamConnection):
-    """Carries one tunnel, from its first byte to its last."""
-
-    __slots__ = ()
-
-    def __init__(self, pool: Pool, principal: str = "") -> None:
-        super().__init__(pool, principal)
-        self.parser = _Bytes()
-
-    def send_request(self, exchange: Exchange) -> None:
-        """There is a connection: that is the answer."""
-        self.exchange = exchange
-        exchange.response_arrived(cast("_Bytes", self.parser).open())
-
-
 class TunnelPool(Pool):
     """A connection for each tunnel; none is ever idle."""
 
     __slots__ = ()
 
-    def take(self, waiter: Waiter) -> Upstream | None:
+    def take(self, waiter: Requester) -> Upstream | None:
         return None
 
     def give_back(self, connection: UpstreamConnection, now: float) -> None:

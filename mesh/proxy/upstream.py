@@ -1,4 +1,4 @@
-"""One connection to an endpoint: sends the request of its exchange, gives the exchange the response."""
+"""One connection to an endpoint: sends the request of its requester, gives it the response."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from mesh.http.serialize import chunk, last_chunk, request_head
 from mesh.proxy.failure import Failure, Kind, Stage
 
 if TYPE_CHECKING:
-    from mesh.proxy.exchange import Exchange
+    from mesh.proxy.ends import Requester
     from mesh.proxy.pool import Pool
     from mesh.proxy.request_body import RequestBody
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """``exchange`` None: idle. ``principal`` is the SPIFFE id its certificate showed, "" in plaintext."""
+    """``requester`` None: idle. ``principal`` is the SPIFFE id its certificate showed, "" in plaintext."""
 
     __slots__ = (
         "_lost",
         "_paused",
-        "exchange",
         "expires_at",
         "idle_since",
         "local_address",
         "parser",
         "pool",
         "principal",
+        "requester",
         "requests",
         "transport",
     )
@@ -38,7 +38,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.pool = pool
         self.principal = principal
         self.parser = ResponseParser(pool.cluster.model.enable_trailers)
-        self.exchange: Exchange | None = None
+        self.requester: Requester | None = None
         self.requests = 0
         self.idle_since = 0.0
         self.expires_at = 0.0  # with a limit only
@@ -52,11 +52,11 @@ class UpstreamConnection(asyncio.Protocol):
         name = transport.get_extra_info("sockname")
         self.local_address = f"{name[0]}:{name[1]}" if name else ""
 
-    def send_request(self, exchange: Exchange) -> None:
+    def send_request(self, requester: Requester) -> None:
         """Send the head with what there is of the body, in one write."""
-        self.exchange = exchange
+        self.requester = requester
         self.requests += 1
-        request, body = exchange.request, exchange.body
+        request, body = requester.request, requester.body
         self.parser.expect(request.method, request.framing is Framing.TUNNEL)
         target = request.path or request.authority  # RFC 9112 section 3.2.3: CONNECT names nothing else
         data = request_head(request.method, target, request.fields, request.repeats)
@@ -64,9 +64,9 @@ class UpstreamConnection(asyncio.Protocol):
             data += self._frame(request, body.sent_before() + body.take())
         self.transport.write(data)
 
-    def send_body(self, exchange: Exchange, body: RequestBody) -> None:
+    def send_body(self, requester: Requester, body: RequestBody) -> None:
         """Send what has arrived since; called once more with nothing when the body ends."""
-        request = exchange.request
+        request = requester.request
         data = self._frame(request, body.take())
         if data:
             self.transport.write(data)
@@ -82,8 +82,8 @@ class UpstreamConnection(asyncio.Protocol):
         return data
 
     def data_received(self, data: bytes) -> None:
-        exchange = self.exchange
-        if exchange is None:
+        requester = self.requester
+        if requester is None:
             self.close()  # nobody asked: whatever it is, it must not become the next answer
             return
         parser = self.parser
@@ -93,19 +93,19 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(Kind.PROTOCOL_ERROR, error.detail)
             return
         if parser.response is not None:
-            exchange.response_arrived(parser.response)
+            requester.response_arrived(parser.response)
 
     def eof_received(self) -> bool:
-        exchange, response = self.exchange, self.parser.response
-        if exchange is not None and response is not None and self.parser.receive_eof():
-            exchange.response_arrived(response)
+        requester, response = self.requester, self.parser.response
+        if requester is not None and response is not None and self.parser.receive_eof():
+            requester.response_arrived(response)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._lost:
             return
         self._lost = True
-        if self.exchange is not None:
+        if self.requester is not None:
             self.pool.cluster.stats.cx_destroy_with_active_rq.value += 1
             self._fail(Kind.PROTOCOL_ERROR if self._breaks_a_message() else Kind.CONNECTION_TERMINATION)
         self.parser.close()
@@ -117,20 +117,20 @@ class UpstreamConnection(asyncio.Protocol):
         return self.parser.in_head if response is None else response.framing is not Framing.TUNNEL
 
     def _fail(self, kind: Kind, reason: str = "") -> None:
-        exchange, self.exchange = self.exchange, None
+        requester, self.requester = self.requester, None
         self.transport.abort()
-        if exchange is not None:
+        if requester is not None:
             stage = Stage.SEND if self.parser.response is None else Stage.RESPONSE
-            exchange.upstream_failed(Failure(kind, stage, False, reason, reused=self.requests > 1))
+            requester.upstream_failed(Failure(kind, stage, False, reason, reused=self.requests > 1))
 
     def pause_writing(self) -> None:
         """It does not take more for now: then neither do we."""
-        if self.exchange is not None:
-            self.exchange.downstream.pause_reading()
+        if self.requester is not None:
+            self.requester.downstream.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.exchange is not None:
-            self.exchange.downstream.resume_reading()
+        if self.requester is not None:
+            self.requester.downstream.resume_reading()
 
     def pause_reading(self) -> None:
         if not self._paused:
@@ -143,8 +143,8 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def release(self, now: float, reusable: bool) -> None:
-        """The exchange is done with it."""
-        self.exchange = None
+        """The requester is done with it."""
+        self.requester = None
         if self._paused:
             self.resume_reading()
         if reusable and not self.transport.is_closing():
@@ -154,5 +154,5 @@ class UpstreamConnection(asyncio.Protocol):
 
     def close(self) -> None:
         """Closing is final: nothing that arrives later is for anybody."""
-        self.exchange = None
+        self.requester = None
         self.transport.close()

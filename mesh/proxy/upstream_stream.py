@@ -1,4 +1,4 @@
-"""A stream to a server: to its exchange what an HTTP/1.1 connection to a server is."""
+"""A stream to a server: to its requester what an HTTP/1.1 connection to a server is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mesh.http.upgrade import CONNECT, agree
 from mesh.proxy.failure import Failure, Kind, Stage
 
 if TYPE_CHECKING:
-    from mesh.proxy.exchange import Exchange
+    from mesh.proxy.ends import Requester
     from mesh.proxy.http2_upstream import Http2Upstream
     from mesh.proxy.request_body import RequestBody
 
@@ -25,9 +25,9 @@ _RESETS: dict[int, Kind] = {
 
 
 class UpstreamStream(Stream):
-    """Made for one request; ``exchange`` is None when nobody wants its answer any more."""
+    """Made for one request; ``requester`` is None when nobody wants its answer any more."""
 
-    __slots__ = ("exchange", "local_address", "method", "owner", "principal", "response")
+    __slots__ = ("local_address", "method", "owner", "principal", "requester", "response")
 
     def __init__(self, owner: Http2Upstream) -> None:
         super().__init__(owner.codec, 0)
@@ -35,15 +35,15 @@ class UpstreamStream(Stream):
         self.principal = owner.principal
         self.local_address = owner.local_address
         self.method = b""
-        self.exchange: Exchange | None = None
+        self.requester: Requester | None = None
         self.response: Response | None = None
 
-    # what the exchange sends
+    # what the requester sends
 
-    def send_request(self, exchange: Exchange) -> None:
+    def send_request(self, requester: Requester) -> None:
         """The head, with what there is of the body."""
-        request, body = exchange.request, exchange.body
-        self.exchange = exchange
+        request, body = requester.request, requester.body
+        self.requester = requester
         self.method = request.method
         if request.framing is Framing.TUNNEL:
             self.method = CONNECT
@@ -70,12 +70,12 @@ class UpstreamStream(Stream):
         return codec.peer.connects_protocols
 
     def settings_known(self) -> None:
-        if self.exchange is not None:
-            self.send_request(self.exchange)
+        if self.requester is not None:
+            self.send_request(self.requester)
 
-    def send_body(self, exchange: Exchange, body: RequestBody) -> None:
+    def send_body(self, requester: Requester, body: RequestBody) -> None:
         """What has arrived since; called once more with nothing when the body ends."""
-        self._send(exchange.request, body.take())
+        self._send(requester.request, body.take())
 
     def _send(self, request: Request, data: bytes) -> None:
         end = request.complete
@@ -86,14 +86,14 @@ class UpstreamStream(Stream):
             self.connection.send_trailers(self, trailers_block(trailers))
 
     def release(self, now: float, reusable: bool) -> None:
-        """The exchange is done with it."""
-        self.exchange = None
+        """The requester is done with it."""
+        self.requester = None
         self.connection.reset(self, Code.NO_ERROR)  # nothing, when both sides have ended
         self.owner.stream_done(now)
 
     def close(self) -> None:
         """The answer is not wanted any more."""
-        self.exchange = None
+        self.requester = None
         self.connection.reset(self, Code.CANCEL)
         self.owner.stream_done(self.owner.idle_since)
 
@@ -101,14 +101,14 @@ class UpstreamStream(Stream):
 
     def head_received(self, message: Message) -> None:
         response = self.response = cast("Response", message)
-        if self.exchange is not None:
+        if self.requester is not None:
             if response.framing is Framing.TUNNEL:
-                agree(response, self.exchange.request)
+                agree(response, self.requester.request)
             self.connection.arrivals[self] = None
 
     def data_received(self, data: bytes, end: bool) -> None:
         response = self.response
-        if self.exchange is None or response is None:
+        if self.requester is None or response is None:
             return
         if data:
             response.chunks.append(data)
@@ -122,8 +122,8 @@ class UpstreamStream(Stream):
             self.data_received(b"", True)
 
     def arrived(self) -> None:
-        if self.exchange is not None and self.response is not None:
-            self.exchange.response_arrived(self.response)
+        if self.requester is not None and self.response is not None:
+            self.requester.response_arrived(self.response)
 
     def reset_received(self, code: int) -> None:
         """Refused means: not looked at (RFC 9113 section 8.7)."""
@@ -133,18 +133,18 @@ class UpstreamStream(Stream):
         self.fail(Kind.PROTOCOL_ERROR, fault.detail)
 
     def fail(self, kind: Kind, reason: str = "", definite: bool = False) -> None:
-        exchange, self.exchange = self.exchange, None
-        if exchange is not None:
+        requester, self.requester = self.requester, None
+        if requester is not None:
             stage = Stage.SEND if self.response is None else Stage.RESPONSE
-            exchange.upstream_failed(Failure(kind, stage, definite, reason))
+            requester.upstream_failed(Failure(kind, stage, definite, reason))
         self.owner.stream_done(self.owner.idle_since)
 
     # flow control
 
     def blocked(self) -> None:
-        if self.exchange is not None:
-            self.exchange.downstream.pause_reading()
+        if self.requester is not None:
+            self.requester.downstream.pause_reading()
 
     def writable(self) -> None:
-        if self.exchange is not None:
-            self.exchange.downstream.resume_reading()
+        if self.requester is not None:
+            self.requester.downstream.resume_reading()
