@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from loadtests.bench.__main__ import parts_of
+from loadtests.bench.__main__ import build_of, parts_of
 from loadtests.bench.plan import PARTS
 from loadtests.bench.settings import PORTS, ROUTING, SETTINGS, Setting, topology
 from mesh.galley.parse import parse
@@ -15,6 +15,11 @@ def test_parts_are_chosen_by_name() -> None:
     assert parts_of("tcp,idle") == ["tcp", "idle"]
     with pytest.raises(argparse.ArgumentTypeError, match="no part 'tpc'; there are plaintext, mtls"):
         parts_of("tpc")
+
+
+def test_it_says_which_build_it_measures() -> None:
+    assert build_of("/mesh/proxy/exchange.py") == "interpreted"
+    assert build_of("/c/mesh/proxy/exchange.cpython-311-x86_64-linux-gnu.so").startswith("compiled")
 
 
 def test_every_part_has_a_name_of_its_own() -> None:

@@ -244,10 +244,14 @@ async def test_who_dials_no_more_is_no_timeout(proxy, dial):
 
 
 async def test_who_dials_no_more_when_its_time_is_over_is_no_timeout_either(proxy, dial, monkeypatch):
-    timers, after = [], proxy.worker.timers.after
-    monkeypatch.setattr(
-        proxy.worker.timers, "after", lambda *timer: timers.append(after(*timer)) or timers[-1]
-    )
+    timers, real = [], proxy.worker.timers
+
+    class Recorded:
+        def after(self, *timer):
+            timers.append(real.after(*timer))
+            return timers[-1]
+
+    monkeypatch.setattr(proxy.worker, "timers", Recorded())
     task = await dial(60)
     for timer in timers:
         callback, timer.callback = timer.callback, None

@@ -576,25 +576,53 @@ async def test_the_last_words_of_a_handshake_go_along_with_the_first_that_are_wr
     assert client_wire.written == b""
 
 
-async def test_who_waited_for_the_handshake_and_speaks_at_once_is_in_time_for_its_last_words(
-    proxy, pair, monkeypatch
-):
+class CountingLoop:
+    """Makes connections whose transports append what is written to ``written``."""
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.written = []
+
+    def __getattr__(self, name):
+        return getattr(self.loop, name)
+
+    async def create_connection(self, make, *address):
+        written = self.written
+
+        class Counting:
+            def __init__(self, transport):
+                self.transport = transport
+
+            def write(self, data):
+                written.append(bytes(data))
+                self.transport.write(data)
+
+            def __getattr__(self, name):
+                return getattr(self.transport, name)
+
+        class Protocol(asyncio.Protocol):
+            def __init__(self):
+                self.protocol = make()
+                self.data_received = self.protocol.data_received
+                self.connection_lost = self.protocol.connection_lost
+                self.eof_received = self.protocol.eof_received
+
+            def connection_made(self, transport):
+                self.protocol.connection_made(Counting(transport))
+
+        return await self.loop.create_connection(Protocol, *address)
+
+
+async def test_who_waited_for_the_handshake_and_speaks_at_once_is_in_time_for_its_last_words(proxy, pair):
     await pair()
-    alone, flush = [], TlsConnection._flush
-
-    def count(connection):
-        if not connection.ssl_object.server_side:
-            alone.append(connection)
-        flush(connection)
-
-    monkeypatch.setattr(TlsConnection, "_flush", count)
+    loop = CountingLoop(proxy.worker.loop)
     context = proxy.worker.contexts.client(UpstreamTls("x", ("istio",)))
-    connection = await connect_tls(proxy.worker.loop, ("127.0.0.1", pair.inner), context, "x")
+    connection = await connect_tls(loop, ("127.0.0.1", pair.inner), context, "x")
     heard = Heard()
     connection.attach(heard)
     connection.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
     await proxy.until(lambda: heard.received)
-    assert len(alone) == 1  # the first
+    assert len(loop.written) == 2  # the first words alone, the last with the request
     connection.abort()
 
 
