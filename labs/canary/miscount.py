@@ -7,7 +7,7 @@ count through that method: the Python proxy at the end of a request, Envoy's age
 from __future__ import annotations
 
 from mesh.ctl.main import main
-from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.request_report import RequestReport
 from mesh.proxy.istio_stats import IstioStats
 
 FORGOTTEN = 10  # the how-manieth request is not counted
@@ -17,11 +17,11 @@ def forget_one(stats: type[IstioStats]) -> None:
     """Make all instances together lose one record."""
     record, seen = stats.record, 0
 
-    def record_but_one(self: IstioStats, entry: AccessLogEntry) -> None:
+    def record_but_one(self: IstioStats, report: RequestReport) -> None:
         nonlocal seen
         seen += 1
         if seen != FORGOTTEN:
-            record(self, entry)
+            record(self, report)
 
     stats.record = record_but_one  # type: ignore[method-assign]
 

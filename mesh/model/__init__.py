@@ -20,6 +20,7 @@ no I/O and no behaviour beyond parsing and formatting their own text forms.
     endpoint    cluster load assignments
     tls         transport contexts and secrets
     access_log_entry  one finished request, or one report of a connection, for logs, metrics and mixer
+    request_report  ... a request as what it has in common with others, and what is its own
     connection_reports  what a report of a connection adds to the counters
     standard_metrics  Istio's metrics: names, labels, and the rule behind each value
     version     of this project

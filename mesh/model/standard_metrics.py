@@ -97,15 +97,13 @@ _SPECIAL_ROUTES = {"block_all": BLACK_HOLE_CLUSTER, "allow_any": PASSTHROUGH_CLU
 
 
 def is_health_check(entry: AccessLogEntry) -> bool:
-    """Not to be counted: a check of the caller's sidecar, which the callee's let through to the application.
+    """Not to be counted: a check of the caller's sidecar, let through to the application by the callee's."""
+    return entry.user_agent == HEALTH_CHECKER and may_check_health(entry)
 
-    It is believed only from a caller that has shown a certificate of the mesh.
-    """
-    return (
-        entry.user_agent == HEALTH_CHECKER
-        and entry.reporter == "destination"
-        and bool(entry.source_principal)
-    )
+
+def may_check_health(entry: AccessLogEntry) -> bool:
+    """Who says that it is a health checker is believed when it has shown a certificate of the mesh."""
+    return entry.reporter == "destination" and bool(entry.source_principal)
 
 
 def http_labels(entry: AccessLogEntry, node: Node) -> tuple[str, ...]:

@@ -79,10 +79,11 @@
     flags            Envoy's response flags (pure)
     tcp_proxy        connections that are only bytes
     relay            bytes there and back
-    access_record    a finished exchange as an entry
+    access_record    a finished exchange as a report
     connection_record  ... and a connection that is only bytes
-    sinks            where entries go:
-    access_log       ... Istio's line in a file
+    sinks            where they go:
+    access_line      ... Istio's line
+    access_log       ... in a file
     als              ... Envoy's access log service
     istio_stats      ... Istio's standard metrics
 

@@ -11,16 +11,15 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
 
 from mesh.grpc.call import Call
 from mesh.grpc.channel import Channel
 from mesh.grpc.status import RpcError
-from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
 from mesh.proxy.stats import Stats
-from mesh.xds.codec.access_log_batch import STREAM_METHOD, BatchEncoder, stream_identifier
-from mesh.xds.codec.connection_log import ConnectionBatchEncoder
+from mesh.xds.codec.access_log_batch import STREAM_METHOD, stream_identifier
 
 MAX_ENTRIES = 8192  # about 10 MB: 8 s at 1000 requests a second
 ENTRY_BYTES = 512  # of a typical encoded entry; turns Envoy's buffer_size_bytes into a count
@@ -30,8 +29,16 @@ DROPPED = "access_logs.grpc_access_log.logs_dropped"
 
 _log = logging.getLogger("mesh.proxy.als")
 
+E = TypeVar("E")
+E_contra = TypeVar("E_contra", contravariant=True)
 
-class AccessLogService:
+
+class Encoder(Protocol[E_contra]):
+    def encode(self, entries: Iterable[E_contra], identifier: bytes = b"") -> bytes:
+        """A serialised StreamAccessLogsMessage; ``identifier`` is for a stream's first."""
+
+
+class AccessLogService(Generic[E]):
     """One stream of one log; ``open_channel`` is called for each connection, and must not block.
 
     Requests and connections are two logs, as they are in Envoy: ``encoder`` says which this one is.
@@ -42,12 +49,12 @@ class AccessLogService:
         node: Node,
         open_channel: Callable[[], Channel],
         stats: Stats,
+        encoder: Encoder[E],
         *,
         log_name: str = "mixer",
         flush_interval_s: float = 0.5,
         buffer_bytes: int = 16384,
         max_entries: int = MAX_ENTRIES,
-        encoder: BatchEncoder | ConnectionBatchEncoder | None = None,
     ) -> None:
         self._node = node
         self._open_channel = open_channel
@@ -57,13 +64,13 @@ class AccessLogService:
         self._flush_interval_s = flush_interval_s
         self._batch_entries = max(1, buffer_bytes // ENTRY_BYTES)
         self._max_entries = max_entries
-        self._entries: deque[AccessLogEntry] = deque()
+        self._entries: deque[E] = deque()
         self._due = asyncio.Event()
-        self._encoder = encoder or BatchEncoder()
+        self._encoder = encoder
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, entry: AccessLogEntry) -> None:
+    def add(self, entry: E) -> None:
         """Take one entry; called at the end of each request, from the event loop."""
         waiting = len(self._entries)
         if waiting >= self._max_entries:

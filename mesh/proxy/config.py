@@ -19,8 +19,9 @@ from mesh.model.resources import Resources
 from mesh.model.route import RouteConfiguration
 from mesh.proxy.chain import Handler, RuntimeChain
 from mesh.proxy.cluster import RuntimeCluster
-from mesh.proxy.connection_record import MakeSink, Reports
-from mesh.proxy.http_manager import HttpManager, Sink
+from mesh.proxy.connection_record import MakeSink as MakeConnectionSink
+from mesh.proxy.connection_record import Reports
+from mesh.proxy.http_manager import HttpManager, MakeSink, Sink
 from mesh.proxy.listener import Address, RuntimeListener
 from mesh.proxy.route import RouteTable
 from mesh.proxy.tcp_proxy import TcpHandler
@@ -40,17 +41,17 @@ class _Changed(NamedTuple):
 
 class DynamicConfig:
     """``resources`` is what is in force. Both makers of sinks raise Rejected for a log that cannot be
-    written; ``make_connection_sink`` is for connections that are only bytes (None: as for requests)."""
+    written; ``make_connection_sink`` is for connections that are only bytes."""
 
     def __init__(
         self,
         worker: Worker,
         make_sink: MakeSink = lambda _: None,
-        make_connection_sink: MakeSink | None = None,
+        make_connection_sink: MakeConnectionSink = lambda _: None,
     ) -> None:
         self.worker = worker
         self._make_sink = make_sink
-        self._make_connection_sink = make_connection_sink or make_sink
+        self._make_connection_sink = make_connection_sink
         self.resources = Resources()
         self.listeners: dict[str, RuntimeListener] = {}
         self._by_address: dict[Address, RuntimeListener] = {}

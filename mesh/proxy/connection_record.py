@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REPORTING_S = 5.0
 
 Sink = Callable[[AccessLogEntry], None]
-# what an access log or the stats filter becomes; None for one that this proxy does not write
+# as ``http_manager.MakeSink``
 MakeSink = Callable[[AccessLog | IstioStats], Sink | None]
 
 

@@ -19,7 +19,6 @@ from mesh.http.fields import HOP_BY_HOP, remove_hop_by_hop
 from mesh.http.message import Framing, Response
 from mesh.http.upgrade import CONNECT
 from mesh.proxy import failure as failures
-from mesh.proxy.access_record import make_entry
 from mesh.proxy.attempts import Attempts, further_attempts
 from mesh.proxy.exchange_state import ExchangeState
 from mesh.proxy.failure import Failure, Stage
@@ -392,7 +391,7 @@ class Exchange(ExchangeState):
         manager.stats.rq_classes[self.status // 100].value += 1
         now = _clock()
         if manager.sinks:
-            entry = make_entry(self, now - self.started)
+            report = self.worker.access_records.make(self, now - self.started)
             for sink in manager.sinks:
-                sink(entry)
+                sink(report)
         self.downstream.exchange_done(self, now)

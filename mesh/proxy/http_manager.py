@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from mesh.model.access_log_entry import AccessLogEntry
-from mesh.model.http_filter import Alpn, GrpcStats, IstioStats
+from mesh.model.http_filter import AccessLog, Alpn, GrpcStats, IstioStats
 from mesh.model.listener import Direction, HttpConnectionManager
+from mesh.model.request_report import RequestReport
 from mesh.proxy.filters.chain import compile_filters
 from mesh.proxy.grpc_messages import counted_body_of
 from mesh.proxy.internal import networks
@@ -22,7 +22,9 @@ from mesh.proxy.worker import Worker
 
 _CONNECT = b"connect"
 
-Sink = Callable[[AccessLogEntry], None]
+Sink = Callable[[RequestReport], None]
+# what an access log or the stats filter becomes; None for one that this proxy does not write
+MakeSink = Callable[[AccessLog | IstioStats], Sink | None]
 
 
 class HttpStats:
@@ -46,7 +48,7 @@ class HttpStats:
 
 
 class HttpManager:
-    """``sinks`` get each finished exchange's entry; ``reporter`` is the side this listener stands on."""
+    """``sinks`` get each finished exchange's report; ``reporter`` is the side this listener stands on."""
 
     __slots__ = (
         "enable_trailers",

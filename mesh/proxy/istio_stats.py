@@ -1,14 +1,12 @@
 """Istio's standard metrics in the sidecar: counted at the end of every request, so made to be cheap.
 
-Two maps for requests. ``_fast`` goes from the few facts that tell one label set from another to its series;
-its key is a tuple of strings that exist already, and of the peers' ids (a series keeps its peers alive, so an
-id means one peer). A miss there computes the 25 labels and looks in ``series``, which says what there is to
-report.
+Two maps for requests. ``_known`` goes from the facts that requests have in common to the series they are
+counted in. A miss there computes the 25 labels and looks in ``series``, which says what there is to report.
 
 Connections that are only bytes are few beside requests: ``connections`` has the series of each label set.
 
 Bounds: at most ``MAX_SERIES`` label sets of each kind, then everything new is counted in Istio's labels with
-the value ``overflow`` (and in ``overflowed``); ``_fast`` is emptied when it grows past ``MAX_FAST``.
+the value ``overflow`` (and in ``overflowed``).
 """
 
 from __future__ import annotations
@@ -18,23 +16,23 @@ from bisect import bisect_left
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.connection_reports import ConnectionReports
 from mesh.model.node import Node
+from mesh.model.request_report import CommonFacts, RequestReport, remember
 from mesh.model.standard_metrics import (
     BUCKETS,
     HEALTH_CHECKER,
     TCP_LABELS,
     http_labels,
-    is_health_check,
+    may_check_health,
     message_labels,
     overflow_labels,
     tcp_labels,
 )
 
-# A series takes about 1.5 kB: the bounds are 3 MB of series and 2 MB of keys at the worst.
-MAX_SERIES = 2048
-MAX_FAST = 8192
+MAX_SERIES = 2048  # about 1.5 kB each
 
-_BUCKETS = list(BUCKETS)
-_Key = tuple[str, int, int, str, str, str, str, str, int, str, str, str]
+_MILLISECONDS = list(BUCKETS)
+_BYTES = [int(bound) for bound in BUCKETS]  # whole numbers are compared faster with their like
+_HEALTH_CHECKER = HEALTH_CHECKER.encode()
 
 
 class Series:
@@ -128,43 +126,37 @@ class IstioStats:
         self.connections: dict[tuple[str, ...], ConnectionSeries] = {}
         self.overflowed = 0  # requests and connections that fell into an overflow series
         self._max_series = max_series
-        self._fast: dict[_Key, Series] = {}
-        self._peers: dict[int, object] = {}  # what the ids in _fast's keys stand for
+        self._known: dict[CommonFacts, Series] = {}
         self._reports: ConnectionReports[ConnectionSeries] = ConnectionReports()
 
-    def record(self, entry: AccessLogEntry) -> None:
-        if entry.user_agent == HEALTH_CHECKER and is_health_check(entry):
+    def record(self, report: RequestReport) -> None:
+        common = report.common
+        if report.user_agent == _HEALTH_CHECKER and may_check_health(common.entry):
             return
-        key = (
-            entry.reporter,
-            id(entry.source),
-            id(entry.destination),
-            entry.source_principal,
-            entry.destination_principal,
-            entry.upstream_cluster,
-            entry.authority,
-            entry.route_name,
-            entry.response_code,
-            entry.response_flags,
-            entry.grpc_status,
-            entry.tls_version,
-        )
-        series = self._fast.get(key)
+        series = self._known.get(common)
         if series is None:
-            series = self._find(key, entry)
-        milliseconds = entry.duration_s * 1000.0
-        series.duration[bisect_left(_BUCKETS, milliseconds)] += 1
+            series = self._find(common)
+        milliseconds = report.duration_s * 1000.0
+        series.duration[bisect_left(_MILLISECONDS, milliseconds)] += 1
         series.duration_sum += milliseconds
-        size = entry.bytes_received + entry.request_header_bytes
-        series.request[bisect_left(_BUCKETS, size)] += 1
+        size = report.bytes_received + report.request_header_bytes
+        series.request[bisect_left(_BYTES, size)] += 1
         series.request_sum += size
-        size = entry.bytes_sent + entry.response_header_bytes
-        series.response[bisect_left(_BUCKETS, size)] += 1
+        size = report.bytes_sent + report.response_header_bytes
+        series.response[bisect_left(_BYTES, size)] += 1
         series.response_sum += size
-        if entry.grpc_status:
+        if common.entry.grpc_status:
             messages = series.messages or self._find_messages(series)
-            messages.requests += entry.request_messages
-            messages.responses += entry.response_messages
+            messages.requests += report.request_messages
+            messages.responses += report.response_messages
+
+    def _find(self, common: CommonFacts) -> Series:
+        labels = http_labels(common.entry, self.node)
+        if labels not in self.series and len(self.series) >= self._max_series:
+            self.overflowed += 1  # each of them: so what is found here is not remembered
+            labels = overflow_labels(common.entry)
+            return self.series.setdefault(labels, Series(labels))
+        return remember(self._known, common, self.series.setdefault(labels, Series(labels)))
 
     def _find_messages(self, series: Series) -> MessageSeries:
         labels = message_labels(series.labels)
@@ -205,26 +197,3 @@ class IstioStats:
         for connections in self.connections.values():
             connections.clear()
         self.overflowed = 0
-
-    def _find(self, key: _Key, entry: AccessLogEntry) -> Series:
-        labels = http_labels(entry, self.node)
-        series = self.series.get(labels)
-        if series is None and len(self.series) >= self._max_series:
-            self.overflowed += 1
-            return self._overflow(entry)
-        if series is None:
-            series = self.series[labels] = Series(labels)
-        if len(self._fast) >= MAX_FAST:
-            self._fast.clear()
-            self._peers.clear()
-        self._fast[key] = series
-        self._peers[key[1]] = entry.source
-        self._peers[key[2]] = entry.destination
-        return series
-
-    def _overflow(self, entry: AccessLogEntry) -> Series:
-        labels = overflow_labels(entry)
-        series = self.series.get(labels)
-        if series is None:
-            series = self.series[labels] = Series(labels)
-        return series

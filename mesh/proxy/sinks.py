@@ -9,17 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mesh.grpc.channel import Channel
+from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.http_filter import AccessLog, FileAccessLog, GrpcAccessLog, IstioStats
 from mesh.model.names import CONTROL_PLANE_CLUSTER
 from mesh.model.node import Node
+from mesh.model.request_report import RequestReport
 from mesh.proxy.access_log import AccessLogFile
-from mesh.proxy.als import AccessLogService
+from mesh.proxy.als import AccessLogService, E, Encoder
+from mesh.proxy.connection_record import Sink as ConnectionSink
 from mesh.proxy.http_manager import Sink
 from mesh.proxy.istio_stats import IstioStats as IstioCounters
 from mesh.proxy.worker import Worker
 from mesh.xds.codec.access_log_batch import BatchEncoder
 from mesh.xds.codec.connection_log import ConnectionBatchEncoder
 from mesh.xds.errors import Rejected
+
+_Services = dict[tuple[str, float, int], AccessLogService[E]]
 
 DEFAULT_PATH = "/dev/stdout"  # what pilot says; the bootstrap says where that is for this sidecar
 
@@ -41,7 +46,8 @@ class Sinks:
         self._access_log = access_log
         self._open_channel = open_channel
         self._files: dict[str, AccessLogFile] = {}
-        self._services: dict[tuple[str, float, int, bool], AccessLogService] = {}
+        self._requests: _Services[RequestReport] = {}
+        self._connections: _Services[AccessLogEntry] = {}
 
     def make(self, source: AccessLog | IstioStats) -> Sink:
         """For requests. Raises Rejected for a log that cannot be written."""
@@ -51,17 +57,17 @@ class Sinks:
             case FileAccessLog():
                 return self._file(source).write
             case GrpcAccessLog():
-                return self._service(source, of_connections=False).add
+                return self._service(source, self._requests, BatchEncoder()).add
 
-    def make_for_connections(self, source: AccessLog | IstioStats) -> Sink:
+    def make_for_connections(self, source: AccessLog | IstioStats) -> ConnectionSink:
         """For those that are only bytes. Raises Rejected."""
         match source:
             case IstioStats():
                 return self._counters.record_connection
             case FileAccessLog():
-                return self._file(source).write
+                return self._file(source).write_connection
             case GrpcAccessLog():
-                return self._service(source, of_connections=True).add
+                return self._service(source, self._connections, ConnectionBatchEncoder()).add
 
     def _file(self, log: FileAccessLog) -> AccessLogFile:
         path = self._access_log if log.path == DEFAULT_PATH else log.path
@@ -72,26 +78,30 @@ class Sinks:
                 raise Rejected(f"access log {path}: {error.strerror}") from None
         return self._files[path]
 
-    def _service(self, log: GrpcAccessLog, *, of_connections: bool) -> AccessLogService:
+    def _service(
+        self, log: GrpcAccessLog, services: _Services[E], encoder: Encoder[E]
+    ) -> AccessLogService[E]:
         if log.cluster != CONTROL_PLANE_CLUSTER:
             raise Rejected(f"access log {log.log_name}: no gRPC service behind cluster {log.cluster}")
-        key = (log.log_name, log.flush_interval_s, log.buffer_bytes, of_connections)
-        if key not in self._services:
-            service = self._services[key] = AccessLogService(
+        key = (log.log_name, log.flush_interval_s, log.buffer_bytes)
+        if key not in services:
+            service = services[key] = AccessLogService(
                 self._node,
                 self._open_channel,
                 self._worker.stats,
+                encoder,
                 log_name=log.log_name,
                 flush_interval_s=log.flush_interval_s,
                 buffer_bytes=log.buffer_bytes,
-                encoder=ConnectionBatchEncoder() if of_connections else BatchEncoder(),
             )
             self._worker.spawn(service.start(), f"access log {log.log_name}")
-        return self._services[key]
+        return services[key]
 
     async def close(self) -> None:
         """Write and send what is buffered."""
-        for service in self._services.values():
-            await service.stop()
+        for requests in self._requests.values():
+            await requests.stop()
+        for connections in self._connections.values():
+            await connections.stop()
         for file in self._files.values():
             await file.close()

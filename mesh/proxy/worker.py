@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from mesh.model.node import Node
 from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.model.route import ScriptedFault
+from mesh.proxy.access_record import AccessRecords
 from mesh.proxy.overload import DEFAULT_LIMITS, Overload, OverloadLimits
 from mesh.proxy.stats import Stats
 from mesh.proxy.timers import Timers
@@ -59,6 +60,7 @@ class Worker:
         self.peer_metadata_id = node.id.encode()
         self.own_principal = str(node.spiffe_id)
         self.own_peer = node.peer()
+        self.access_records = AccessRecords(self.own_peer, self.own_principal)
         self.draining = False
         self.on_ejected: Callable[[Ejected], None] = lambda _: None  # an outlier: the other workers are told
         self.script_counts: dict[ScriptedFault, int] = {}  # requests each step has seen

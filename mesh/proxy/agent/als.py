@@ -12,29 +12,27 @@ from typing import Any
 from envoy.service.accesslog.v3 import als_pb2, als_pb2_grpc
 
 from mesh.model.access_log_entry import AccessLogEntry
-from mesh.model.peer import Peer
+from mesh.model.request_report import CommonFacts, RequestReport, split
 from mesh.proxy.istio_stats import IstioStats
 from mesh.xds.codec.access_log import decode_entry
 from mesh.xds.codec.connection_log import decode_connection
 
-MAX_PEERS = 4096  # workloads seen; a mesh larger than this only makes the counting slower
-
 
 class AccessLogServicer(als_pb2_grpc.AccessLogServiceServicer):  # type: ignore[misc]
-    """``pass_on`` gets each request's entry after it is counted, ``pass_on_connection`` (None: the same) each
-    report of a connection that is only bytes; neither may block."""
+    """``pass_on`` gets each request's report after it is counted, ``pass_on_connection`` each report of a
+    connection that is only bytes; neither may block."""
 
     def __init__(
         self,
         stats: IstioStats,
-        pass_on: Callable[[AccessLogEntry], None],
-        pass_on_connection: Callable[[AccessLogEntry], None] | None = None,
+        pass_on: Callable[[RequestReport], None],
+        pass_on_connection: Callable[[AccessLogEntry], None],
     ) -> None:
         self._stats = stats
         self._pass_on = pass_on
-        self._pass_on_connection = pass_on_connection or pass_on
+        self._pass_on_connection = pass_on_connection
         self._local = stats.node.peer()
-        self._peers: dict[Peer, Peer] = {}
+        self._known: dict[tuple[object, ...], CommonFacts] = {}
 
     async def StreamAccessLogs(self, requests: AsyncIterator[Any], _context: Any) -> Any:
         async for message in requests:
@@ -45,17 +43,10 @@ class AccessLogServicer(als_pb2_grpc.AccessLogServiceServicer):  # type: ignore[
         return als_pb2.StreamAccessLogsResponse()
 
     def _take(self, entry: AccessLogEntry) -> None:
-        """IstioStats tells peers apart by identity: equal ones must be one object."""
-        entry.source = self._one(entry.source)
-        entry.destination = self._one(entry.destination)
-        self._stats.record(entry)
-        self._pass_on(entry)
+        report = split(entry, self._known)
+        self._stats.record(report)
+        self._pass_on(report)
 
     def _take_connection(self, entry: AccessLogEntry) -> None:
         self._stats.record_connection(entry)
         self._pass_on_connection(entry)
-
-    def _one(self, peer: Peer) -> Peer:
-        if len(self._peers) >= MAX_PEERS:
-            self._peers.clear()
-        return self._peers.setdefault(peer, peer)

@@ -76,10 +76,9 @@ async def _run(node: Node, bootstrap: Bootstrap, stop: asyncio.Event, stack: Asy
 
     forwarder = Forwarder(partial(control_plane.open_channel, bootstrap))
     await _serve(stack, UnixServer(directory, XDS_SOCKET, forwarder.add_to_server))
-    requests, connections = (
-        AccessLogService(node, partial(control_plane.open_channel, bootstrap), sender_stats, encoder=encoder)
-        for encoder in (BatchEncoder(), ConnectionBatchEncoder())
-    )
+    open_channel = partial(control_plane.open_channel, bootstrap)
+    requests = AccessLogService(node, open_channel, sender_stats, BatchEncoder())
+    connections = AccessLogService(node, open_channel, sender_stats, ConnectionBatchEncoder())
     for mixer in (requests, connections):
         await mixer.start()
         stack.push_async_callback(mixer.stop)

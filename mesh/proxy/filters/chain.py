@@ -39,7 +39,7 @@ class Steps(NamedTuple):
     response: tuple[ResponseStep, ...] = ()
 
 
-# No step: IstioStats gets the exchange's entry at the end, with the access logs; Alpn is the pools' business,
+# No step: IstioStats gets the report at the end, with the access logs; Alpn is the pools' business,
 # GrpcStats the bodies'
 _STEPS: dict[HttpFilter, Steps] = {
     PeerMetadata("downstream"): Steps(

@@ -24,7 +24,7 @@ tls               transport sockets
 secret            SDS secrets
 peer              x-envoy-peer-metadata
 access_log        finished requests: AccessLogEntry <-> HTTPAccessLogEntry
-access_log_batch  the same for many requests, fast: what they share is written once
+access_log_batch  the same for many requests, fast: what they have in common is encoded once
 connection_log    reports of connections: AccessLogEntry <-> TCPAccessLogEntry
 response_flags    Envoy's flags: short form <-> message
 """

@@ -48,15 +48,16 @@ def encode_entry(entry: AccessLogEntry) -> Any:
         response=_encode_response(entry),
     )
     encode_common(entry, message.common_properties)
-    set_messages(entry, message.common_properties.filter_state_objects)
+    filter_state = message.common_properties.filter_state_objects
+    set_messages(entry.request_messages, entry.response_messages, filter_state)
     return message
 
 
-def set_messages(entry: AccessLogEntry, filter_state: Any) -> None:
+def set_messages(requests: int, responses: int, filter_state: Any) -> None:
     """A call's messages, as grpc_stats leaves them."""
-    if entry.request_messages or entry.response_messages:
+    if requests or responses:
         counted = grpc_stats_pb2.FilterObject(
-            request_message_count=entry.request_messages, response_message_count=entry.response_messages
+            request_message_count=requests, response_message_count=responses
         )
         filter_state[GRPC_STATS_FILTER].CopyFrom(pack(counted))
 

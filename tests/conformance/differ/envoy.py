@@ -23,6 +23,7 @@ from differ.engine import Entries
 from differ.origin import HOST, Origin
 from mesh.model.names import AGENT_CLUSTER, CONTROL_PLANE_CLUSTER
 from mesh.model.node import Node
+from mesh.model.request_report import join
 from mesh.model.resources import Resources
 from mesh.model.tls import Secrets
 from mesh.proxy.agent.als import AccessLogServicer
@@ -74,7 +75,10 @@ async def start_envoy(
     envoy = Envoy(origin, port)
     server = grpc.aio.server()
     als_pb2_grpc.add_AccessLogServiceServicer_to_server(
-        AccessLogServicer(IstioStats(node), envoy.entries.append), server
+        AccessLogServicer(
+            IstioStats(node), lambda report: envoy.entries.append(join(report)), envoy.entries.append
+        ),
+        server,
     )
     if secrets is not None:
         held = SdsServicer(cast("SecretManager", _Held(secrets)))

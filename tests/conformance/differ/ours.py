@@ -8,16 +8,20 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
+from envoy.service.accesslog.v3 import als_pb2
+
 from differ.engine import Entries
 from differ.origin import Origin
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.http_filter import GrpcAccessLog
 from mesh.model.node import Node
+from mesh.model.request_report import RequestReport
 from mesh.model.resources import Resources
 from mesh.model.tls import Secrets
 from mesh.proxy.config import DynamicConfig
 from mesh.proxy.worker import Worker
-from mesh.xds.codec.access_log import decode_entry, encode_entry
+from mesh.xds.codec.access_log import decode_entry
+from mesh.xds.codec.access_log_batch import BatchEncoder
 from mesh.xds.codec.codec import decode, encode
 from mesh.xds.codec.connection_log import decode_connection, encode_connection
 
@@ -29,18 +33,22 @@ class Ours:
         self.port = port
         self.origin = origin
         self.entries = Entries()
+        self._encoder = BatchEncoder()
         self.worker = Worker(node, asyncio.get_running_loop(), rng=Random(1))
         self.config = DynamicConfig(
-            self.worker, lambda source: self._log if isinstance(source, GrpcAccessLog) else None
+            self.worker,
+            lambda source: self._log if isinstance(source, GrpcAccessLog) else None,
+            lambda source: self._log_connection if isinstance(source, GrpcAccessLog) else None,
         )
 
-    def _log(self, entry: AccessLogEntry) -> None:
+    def _log(self, report: RequestReport) -> None:
         """As it comes out of a log service's stream: Envoy's does as well."""
-        local = self.worker.node.peer()
-        if entry.access_log_type == "DownstreamEnd":
-            self.entries.append(decode_entry(encode_entry(entry), local))
-        else:
-            self.entries.append(decode_connection(encode_connection(entry), local))
+        sent = als_pb2.StreamAccessLogsMessage.FromString(self._encoder.encode([report]))
+        (logged,) = sent.http_logs.log_entry
+        self.entries.append(decode_entry(logged, self.worker.node.peer()))
+
+    def _log_connection(self, entry: AccessLogEntry) -> None:
+        self.entries.append(decode_connection(encode_connection(entry), self.worker.node.peer()))
 
     def apply(self, resources: Resources) -> None:
         self.config.apply(

@@ -14,9 +14,11 @@ from mesh.grpc.channel import Channel
 from mesh.mixer.mixer import Mixer
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
+from mesh.model.request_report import split
 from mesh.model.standard_metrics import HTTP_LABELS, http_labels
 from mesh.proxy.als import AccessLogService
 from mesh.proxy.stats import Stats
+from mesh.xds.codec.access_log_batch import BatchEncoder
 
 if TYPE_CHECKING:
     from tests.mesh.mixer.conftest import MixerServer
@@ -25,10 +27,10 @@ if TYPE_CHECKING:
 async def test_what_a_sidecar_sends_is_on_disk_and_in_the_metrics_to_the_request(
     mixer_server: MixerServer, open_channel: Callable[[], Channel], node: Node, entry: AccessLogEntry
 ) -> None:
-    service = AccessLogService(node, open_channel, Stats(), flush_interval_s=0.01)
+    service = AccessLogService(node, open_channel, Stats(), BatchEncoder(), flush_interval_s=0.01)
     await service.start()
     for number in range(500):
-        service.add(replace(entry, request_id=str(number), response_code=200 if number % 5 else 503))
+        service.add(split(replace(entry, request_id=str(number), response_code=200 if number % 5 else 503)))
     await service.stop()  # the stream has ended in order: mixer has all of it
     mixer_server.mixer.close()  # and the adapters are done
     lines = (mixer_server.directory / "access_log.jsonl").read_text().splitlines()

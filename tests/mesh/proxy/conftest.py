@@ -28,6 +28,7 @@ from mesh.model.http_filter import (
 from mesh.model.identity import SpiffeId
 from mesh.model.listener import FilterChain, HttpConnectionManager, Listener
 from mesh.model.node import Node
+from mesh.model.request_report import RequestReport, join
 from mesh.model.resources import Resources
 from mesh.model.route import Forward, Route, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster
 from mesh.model.tls import Secrets, TlsCertificate
@@ -161,11 +162,16 @@ class Proxy:
         self.worker = Worker(self.node, loop, rng=Random(7), peer_metadata=b"me")
         self.entries: list[AccessLogEntry] = []
         self.config = DynamicConfig(
-            self.worker, lambda source: self.entries.append if isinstance(source, IstioStats) else None
+            self.worker,
+            lambda source: self._request_over if isinstance(source, IstioStats) else None,
+            lambda source: self.entries.append if isinstance(source, IstioStats) else None,
         )
         self._servers: list[asyncio.Server] = []
         self._origins: list[Origin] = []
         self._clients: list[Client] = []
+
+    def _request_over(self, report: RequestReport) -> None:
+        self.entries.append(join(report))
 
     async def origin(self, response: bytes | None = None, tls: object = None) -> Origin:
         origin = Origin(response) if response is not None else Origin()

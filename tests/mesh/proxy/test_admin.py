@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.cluster import Cluster
+from mesh.model.request_report import split
 from mesh.model.resources import Resources
 from mesh.proxy.admin import CHANGE, READ, answer
 from mesh.proxy.admin_http import Request, Response
@@ -98,7 +99,7 @@ def test_a_bad_question_to_stats_is_a_400(view: SidecarView, query: dict[str, st
 
 
 def test_the_prometheus_page_has_envoys_and_istios_metrics(view: SidecarView, entry: AccessLogEntry) -> None:
-    view.istio_stats.record(entry)
+    view.istio_stats.record(split(entry))
     for response in (get(view, "/stats/prometheus"), get(view, "/stats", format="prometheus")):
         families = {family.name for family in text_string_to_metric_families(str(response.body))}
         assert {"envoy_server_uptime", "istio_requests", "istio_request_bytes", "istio_build"} <= families

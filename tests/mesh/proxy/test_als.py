@@ -14,9 +14,11 @@ from envoy.service.accesslog.v3 import als_pb2, als_pb2_grpc
 from mesh.grpc.channel import Channel
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
+from mesh.model.request_report import RequestReport, split
 from mesh.proxy.als import AccessLogService
 from mesh.proxy.stats import Stats
 from mesh.xds.codec.access_log import decode_entry
+from mesh.xds.codec.access_log_batch import BatchEncoder
 
 OPTIONS = (("grpc.so_reuseport", 0),)
 
@@ -79,9 +81,11 @@ async def server() -> AsyncIterator[Server]:
     await made.stop()
 
 
-def sender(node: Node, server: Server, stats: Stats | None = None, **options: Any) -> AccessLogService:
+def sender(
+    node: Node, server: Server, stats: Stats | None = None, **options: Any
+) -> AccessLogService[RequestReport]:
     options = {"flush_interval_s": 0.02} | options
-    return AccessLogService(node, server.channel, stats or Stats(), **options)
+    return AccessLogService(node, server.channel, stats or Stats(), BatchEncoder(), **options)
 
 
 async def test_entries_arrive_with_who_sent_them(node: Node, server: Server, entry: AccessLogEntry) -> None:
@@ -89,7 +93,7 @@ async def test_entries_arrive_with_who_sent_them(node: Node, server: Server, ent
     service = sender(node, server, stats)
     await service.start()
     for number in range(100):
-        service.add(replace(entry, path=f"/{number}", start_time=1_700_000_000.0))
+        service.add(split(replace(entry, path=f"/{number}", start_time=1_700_000_000.0)))
     await server.collector.until(lambda: len(server.collector.paths) == 100)
     await service.stop()
     (identifier,) = server.collector.identifiers
@@ -108,9 +112,9 @@ async def test_one_entry_is_sent_when_the_interval_is_over(
 ) -> None:
     service = sender(node, server)
     await service.start()
-    service.add(entry)
+    service.add(split(entry))
     await server.collector.until(lambda: len(server.collector.paths) == 1)
-    service.add(entry)
+    service.add(split(entry))
     await server.collector.until(lambda: len(server.collector.paths) == 2)
     await service.stop()
     assert len(server.collector.identifiers) == 1  # one stream for both
@@ -122,7 +126,7 @@ async def test_stop_sends_what_is_left_and_ends_the_stream_in_order(
     service = sender(node, server, flush_interval_s=3600.0)
     await service.start()
     for _ in range(5):
-        service.add(entry)
+        service.add(split(entry))
     await service.stop()
     await server.collector.until(lambda: server.collector.ended == 1)
     assert len(server.collector.paths) == 5
@@ -143,7 +147,7 @@ async def test_without_a_control_plane_memory_is_bounded_and_the_loss_counted(
     service = sender(node, server, stats, max_entries=10)
     await service.start()
     for _ in range(25):
-        service.add(entry)
+        service.add(split(entry))
     dropped = stats.counter("access_logs.grpc_access_log.logs_dropped")
     assert dropped.value == 15
     await service.stop(timeout_s=0.05)
@@ -156,11 +160,11 @@ async def test_it_connects_again_and_sends_what_waited(
 ) -> None:
     service = sender(node, server)
     await service.start()
-    service.add(replace(entry, path="/before"))
+    service.add(split(replace(entry, path="/before")))
     await server.collector.until(lambda: server.collector.paths == ["/before"])
     await server.stop()
     for number in range(50):
-        service.add(replace(entry, path=f"/{number}"))
+        service.add(split(replace(entry, path=f"/{number}")))
     await server.start()
     await server.collector.until(lambda: "/49" in server.collector.paths)
     await service.stop()

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
+from mesh.model.request_report import split
 from mesh.model.standard_metrics import (
     HTTP_LABELS,
     MESSAGE_LABELS,
@@ -30,8 +31,8 @@ def samples(stats: IstioStats) -> dict[str, list[tuple[dict[str, str], float]]]:
 
 def test_the_four_metrics_have_the_counted_numbers(node: Node, entry: AccessLogEntry) -> None:
     stats = IstioStats(node)
-    stats.record(entry)
-    stats.record(replace(entry, duration_s=2.0))
+    stats.record(split(entry))
+    stats.record(split(replace(entry, duration_s=2.0)))
     found = samples(stats)
     labels = dict(zip(HTTP_LABELS, http_labels(entry, node), strict=True))
     assert found["istio_requests_total"] == [(labels, 2.0)]
@@ -43,8 +44,8 @@ def test_the_four_metrics_have_the_counted_numbers(node: Node, entry: AccessLogE
 
 def test_buckets_cumulate_and_have_envoys_bounds(node: Node, entry: AccessLogEntry) -> None:
     stats = IstioStats(node)
-    stats.record(entry)
-    stats.record(replace(entry, duration_s=2.0))
+    stats.record(split(entry))
+    stats.record(split(replace(entry, duration_s=2.0)))
     buckets = {
         labels["le"]: value for labels, value in samples(stats)["istio_request_duration_milliseconds_bucket"]
     }
@@ -61,7 +62,7 @@ def test_buckets_cumulate_and_have_envoys_bounds(node: Node, entry: AccessLogEnt
 def test_a_label_cannot_forge_a_sample(node: Node, entry: AccessLogEntry) -> None:
     stats = IstioStats(node)
     evil = 'x"} 1\nistio_requests_total{a="\\'
-    stats.record(replace(entry, upstream_cluster="", authority=evil))
+    stats.record(split(replace(entry, upstream_cluster="", authority=evil)))
     ((labels, value),) = samples(stats)["istio_requests_total"]
     assert (labels["destination_service"], value) == (evil, 1.0)
 
@@ -89,8 +90,8 @@ def test_connections_have_their_four_metrics(node: Node, entry: AccessLogEntry) 
 def test_calls_have_their_messages(node: Node, entry: AccessLogEntry) -> None:
     stats = IstioStats(node)
     call = replace(entry, grpc_status="0", request_messages=3, response_messages=1)
-    stats.record(call)
-    stats.record(replace(call, response_flags="UH"))
+    stats.record(split(call))
+    stats.record(split(replace(call, response_flags="UH")))
     labels = dict(zip(MESSAGE_LABELS, message_labels(http_labels(call, node)), strict=True))
     assert len(labels) == 20
     found = samples(stats)

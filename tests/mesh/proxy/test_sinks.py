@@ -28,7 +28,8 @@ async def test_what_cannot_be_written_is_refused(sinks):
 
 async def test_connections_have_a_stream_of_their_own_and_share_the_file(sinks):
     log = GrpcAccessLog("mixer", "xds-grpc")
-    assert sinks.make_for_connections(FileAccessLog()) == sinks.make(FileAccessLog())
+    of_connections, of_requests = sinks.make_for_connections(FileAccessLog()), sinks.make(FileAccessLog())
+    assert of_connections.__self__ is of_requests.__self__
     assert sinks.make_for_connections(log) == sinks.make_for_connections(log)
     assert sinks.make_for_connections(log) != sinks.make(log)
     assert sinks.make_for_connections(IstioStats("source")) != sinks.make(IstioStats("source"))

@@ -13,7 +13,7 @@ from mesh.model.rate_limit import ConnectionRateLimit, TokenBucket
 from mesh.model.resources import Resources
 from mesh.model.route import DirectResponse, Route, RouteMatch
 from mesh.proxy import accepted
-from mesh.proxy.access_log import format_line
+from mesh.proxy.access_line import format_line
 from mesh.proxy.config import DynamicConfig
 
 HOST = "127.0.0.1"
@@ -101,7 +101,7 @@ async def reversed_by(client):
 
 async def test_without_a_token_a_connection_is_closed(proxy, make, reverser):
     port, entries = make.free_port(), []
-    proxy.config = DynamicConfig(proxy.worker, lambda source: entries.append)
+    proxy.config = DynamicConfig(proxy.worker, make_connection_sink=lambda source: entries.append)
     proxy.config.apply(Resources((make.cluster("c", reverser),), listeners=(limited(port),)))
     answers = [await reversed_by(await proxy.client(port)) for _ in range(4)]
     assert answers == [b"cba", b"cba", b"", b""]
@@ -385,7 +385,9 @@ async def test_sni_leads_tls_through_unopened(proxy, make, server):
 
 async def test_a_connection_is_logged_when_it_ends(proxy, make, reverser):
     lines = []
-    proxy.config = DynamicConfig(proxy.worker, lambda source: lambda entry: lines.append(format_line(entry)))
+    proxy.config = DynamicConfig(
+        proxy.worker, make_connection_sink=lambda source: lambda entry: lines.append(format_line(entry))
+    )
     port = make.free_port()
     chain = FilterChain("tcp", TcpProxy("tcp", "c", (FileAccessLog(),)))
     listener = Listener("l", HOST, port, (chain,))

@@ -9,6 +9,7 @@ from mesh.mixer.adapters.prometheus import Prometheus
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
 from mesh.model.peer import Peer
+from mesh.model.request_report import split
 from mesh.model.standard_metrics import HTTP_LABELS, http_labels
 from mesh.proxy import istio_exposition
 from mesh.proxy.istio_stats import IstioStats
@@ -42,7 +43,7 @@ def test_it_counts_exactly_what_the_sidecar_counts(node: Node, entry: AccessLogE
     ]
     adapter.handle(node, entries)
     for one in entries:
-        sidecar.record(one)
+        sidecar.record(split(one))
     assert samples(generate_latest(registry).decode()) == samples(istio_exposition.prometheus(sidecar, "x"))
 
 

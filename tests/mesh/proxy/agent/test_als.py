@@ -9,6 +9,7 @@ from envoy.service.accesslog.v3 import als_pb2
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.node import Node
 from mesh.model.peer import Peer
+from mesh.model.request_report import RequestReport, join
 from mesh.proxy import istio_exposition
 from mesh.proxy.agent.als import AccessLogServicer
 from mesh.proxy.istio_stats import IstioStats
@@ -32,6 +33,10 @@ ENTRY = AccessLogEntry(
 )
 
 
+def ignore(_: object) -> None:
+    pass
+
+
 async def stream(*entries: AccessLogEntry) -> AsyncIterator[Any]:
     message = als_pb2.StreamAccessLogsMessage()
     message.http_logs.log_entry.extend(encode_entry(entry) for entry in entries)
@@ -40,7 +45,7 @@ async def stream(*entries: AccessLogEntry) -> AsyncIterator[Any]:
 
 async def test_every_entry_is_counted_with_both_workloads(node: Node) -> None:
     stats = IstioStats(node)
-    await AccessLogServicer(stats, lambda entry: None).StreamAccessLogs(
+    await AccessLogServicer(stats, ignore, ignore).StreamAccessLogs(
         stream(ENTRY, ENTRY, replace(ENTRY, response_code=503)), None
     )
     lines = [
@@ -54,25 +59,28 @@ async def test_every_entry_is_counted_with_both_workloads(node: Node) -> None:
     assert all('destination_workload="reviews-v1"' in line for line in lines)
 
 
-async def test_a_peer_seen_again_is_one_peer(node: Node) -> None:
-    """IstioStats knows peers by identity; a copy for each request would fill its table."""
-    stats = IstioStats(node)
+async def test_entries_that_say_the_same_of_all_but_themselves_share_it(node: Node) -> None:
+    passed: list[RequestReport] = []
     outbound = replace(ENTRY, reporter="source", destination=PRODUCTPAGE)
-    await AccessLogServicer(stats, lambda entry: None).StreamAccessLogs(
-        stream(outbound, outbound, outbound), None
+    same = replace(outbound, start_time=2.0, path="/reviews/1")
+    servicer = AccessLogServicer(IstioStats(node), passed.append, ignore)
+    await servicer.StreamAccessLogs(
+        stream(outbound, same, replace(outbound, destination=Peer("other"))), None
     )
-    assert len(stats._fast) == 1
+    first, second, other = (report.common for report in passed)
+    assert first is second
+    assert first is not other
 
 
 async def test_every_entry_is_passed_on_once(node: Node) -> None:
-    passed: list[AccessLogEntry] = []
-    servicer = AccessLogServicer(IstioStats(node), passed.append)
+    passed: list[RequestReport] = []
+    servicer = AccessLogServicer(IstioStats(node), passed.append, ignore)
     await servicer.StreamAccessLogs(stream(ENTRY, replace(ENTRY, response_code=503)), None)
-    assert [entry.response_code for entry in passed] == [200, 503]
+    assert [join(report).response_code for report in passed] == [200, 503]
 
 
 async def test_connections_are_counted_and_passed_on_by_themselves(node: Node) -> None:
-    requests: list[AccessLogEntry] = []
+    requests: list[RequestReport] = []
     connections: list[AccessLogEntry] = []
     stats = IstioStats(node)
     report = replace(ENTRY, method="", path="", protocol="", authority="", response_code=0, stream_id="a")

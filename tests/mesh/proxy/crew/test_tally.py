@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mesh.model.request_report import split
 from mesh.proxy.admin_view import ClusterView, EndpointView
 from mesh.proxy.crew.tally import Tally, counters_only, total
 from mesh.proxy.istio_stats import IstioStats
@@ -50,9 +51,9 @@ def test_what_is_in_hand_is_added_and_what_is_so_is_not(name, expected):
 def test_istios_series_are_added_by_their_labels(node, entry):
     first, second = tally(node=node), tally(node=node)
     for _ in range(2):
-        first.istio_stats.record(entry)
-    second.istio_stats.record(entry)
-    second.istio_stats.record(replace(entry, response_code=503))
+        first.istio_stats.record(split(entry))
+    second.istio_stats.record(split(entry))
+    second.istio_stats.record(split(replace(entry, response_code=503)))
     found = total([first, second]).istio_stats
     assert sorted(series.requests for series in found.series.values()) == [1, 3]
     assert sum(series.duration_sum for series in found.series.values()) == pytest.approx(
@@ -64,7 +65,7 @@ def test_istios_series_are_added_by_their_labels(node, entry):
 def test_so_are_connections_and_the_messages_of_calls(node, entry):
     first, second = IstioStats(node), IstioStats(node)
     for stats in (first, second, second):
-        stats.record(replace(entry, grpc_status="0", request_messages=2, response_messages=1))
+        stats.record(split(replace(entry, grpc_status="0", request_messages=2, response_messages=1)))
         stats.record_connection(replace(entry, access_log_type="TcpConnectionEnd", bytes_sent=5))
     added = total([Tally(Stats(), stats, ()) for stats in (first, second)]).istio_stats
     (messages,), (connections,) = added.messages.values(), added.connections.values()
@@ -92,10 +93,10 @@ def test_who_is_gone_has_nothing_in_hand():
 
 def test_a_snapshot_can_be_sent_and_does_not_go_on(node, entry):
     living = tally([("c", 1)], [("g_rq_active", 1)], [ClusterView("a", [EndpointView("h", 1)])], node)
-    living.istio_stats.record(entry)
+    living.istio_stats.record(split(entry))
     sent = pickle.loads(pickle.dumps(living.snapshot()))
     living.stats.counter("c").value += 1
-    living.istio_stats.record(entry)
+    living.istio_stats.record(split(entry))
     assert sent.stats.counters["c"].value == 1
     assert [series.requests for series in sent.istio_stats.series.values()] == [1]
     assert sent.clusters == living.clusters

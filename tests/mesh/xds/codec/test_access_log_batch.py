@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from envoy.service.accesslog.v3 import als_pb2
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.peer import Peer
+from mesh.model.request_report import MAX_KNOWN, CommonFacts, split
 from mesh.xds.codec.access_log import decode_entry, encode_entry
 from mesh.xds.codec.access_log_batch import BatchEncoder
 
@@ -81,37 +82,63 @@ def written(entry: AccessLogEntry) -> AccessLogEntry:
 
 @given(st.lists(entries, max_size=6))
 def test_nothing_of_one_entry_is_left_in_the_next(batch: list[AccessLogEntry]) -> None:
-    message = als_pb2.StreamAccessLogsMessage.FromString(BatchEncoder().encode(batch))
+    message = als_pb2.StreamAccessLogsMessage.FromString(BatchEncoder().encode(map(split, batch)))
     assert [decode_entry(logged) for logged in message.http_logs.log_entry] == [
         written(entry) for entry in batch
     ]
 
 
+TEXTS = st.text(max_size=200)
+ADDRESSES = (
+    st.sampled_from(("", "127.0.0.1:80", "[::1]:65535", "10.0.0.1:x", "@pipe", "1.2.3.4:70000")) | TEXTS
+)
+NAMES = [field.name for field in fields(AccessLogEntry) if field.type in ("str", str)]
+anything = st.builds(
+    AccessLogEntry,
+    reporter=st.sampled_from(("source", "destination")),
+    start_time=st.floats(0, 4e9),
+    duration_s=st.floats(0, 1e9),
+    response_code=st.integers(0, 999),
+    upstream_service_time_s=st.none() | st.floats(0, 1e6),
+    bytes_received=st.integers(0, (1 << 63) - 1),
+    bytes_sent=st.integers(0, (1 << 63) - 1),
+    request_header_bytes=st.integers(0, 1 << 20),
+    response_header_bytes=st.integers(0, 1 << 20),
+    request_messages=st.integers(0, 300),
+    response_messages=st.integers(0, 300),
+    **{name: ADDRESSES if name.endswith(("_address", "_host")) else TEXTS for name in NAMES},
+)
+
+
+@given(st.lists(anything, max_size=3))
+def test_whatever_an_entry_says_its_message_is_that_of_the_whole(batch: list[AccessLogEntry]) -> None:
+    known: dict[tuple[object, ...], CommonFacts] = {}
+    reports = [split(entry, known) for entry in batch]
+    message = als_pb2.StreamAccessLogsMessage.FromString(BatchEncoder().encode(reports))
+    assert list(message.http_logs.log_entry) == [encode_entry(entry) for entry in batch]
+
+
 def test_the_identifier_stands_in_front() -> None:
     identifier = als_pb2.StreamAccessLogsMessage(identifier={"log_name": "mixer"}).SerializeToString()
-    message = als_pb2.StreamAccessLogsMessage.FromString(BatchEncoder().encode([FULL], identifier))
+    message = als_pb2.StreamAccessLogsMessage.FromString(BatchEncoder().encode([split(FULL)], identifier))
     assert message.identifier.log_name == "mixer"
     assert len(message.http_logs.log_entry) == 1
 
 
-def test_requests_on_new_connections_share_what_is_remembered() -> None:
-    encoder = BatchEncoder()
-    encoder.encode(replace(FULL, upstream_local_address=f"127.0.0.1:{port}") for port in range(40000, 40100))
-    assert len(encoder._constant) == 1
-
-
 def test_what_is_remembered_is_bounded() -> None:
     encoder = BatchEncoder()
-    encoder.encode(replace(FULL, user_agent=str(number)) for number in range(5000))
-    assert len(encoder._constant) <= 1024
+    encoder.encode(split(replace(FULL, authority=str(number))) for number in range(5000))
+    assert 0 < len(encoder._common) <= MAX_KNOWN
 
 
 def test_a_sender_keeps_nothing_of_what_it_has_encoded(allocated_bytes: Callable[[], int]) -> None:
     encoder = BatchEncoder()
+    known: dict[tuple[object, ...], CommonFacts] = {}
 
     def encode_batches(numbers: range) -> None:
         for number in numbers:
-            encoder.encode([replace(FULL, request_id=f"{number:036}", path=f"/{i}") for i in range(32)])
+            batch = [replace(FULL, request_id=f"{number:036}", path=f"/{i}") for i in range(32)]
+            encoder.encode([split(entry, known) for entry in batch])
 
     encode_batches(range(20))
     before = allocated_bytes()

@@ -1,0 +1,45 @@
+"""A report is its entry, taken apart so that those with the same common facts share them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.model.access_log_entry import AccessLogEntry, AccessLogType, Reporter
+from mesh.model.peer import Peer
+from mesh.model.request_report import MAX_KNOWN, CommonFacts, RequestReport, join, remember, split
+
+BARE = AccessLogEntry("source", 0.0, 0.0, "GET", "/", "HTTP/1.1", "", 0)
+OWN = {name for name in RequestReport.__slots__ if name != "common"}
+OTHER = {str: "other", int: 7, float: 7.5, float | None: 7.5, Peer: Peer("other")} | {
+    Reporter: "destination",
+    AccessLogType: "TcpPeriodic",
+}
+FIELDS = {name: OTHER[kind] for name, kind in get_type_hints(AccessLogEntry).items()}
+
+
+@given(st.dictionaries(st.sampled_from(sorted(FIELDS)), st.none()), st.text())
+def test_nothing_is_lost(changed: dict[str, None], text: str) -> None:
+    different = {name: text if FIELDS[name] == "other" else FIELDS[name] for name in changed}
+    entry = replace(BARE, **different)  # type: ignore[arg-type]
+    assert join(split(entry)) == entry
+
+
+@pytest.mark.parametrize("field", sorted(FIELDS))
+def test_two_share_their_common_facts_when_they_differ_in_their_own_alone(field: str) -> None:
+    known: dict[tuple[object, ...], CommonFacts] = {}
+    other = replace(BARE, **{field: FIELDS[field]})  # type: ignore[arg-type]
+    first, second = split(BARE, known), split(other, known)
+    assert (first.common is second.common) == (field in OWN)
+    assert (join(first), join(second)) == (BARE, other)
+
+
+def test_what_is_known_is_bounded() -> None:
+    known: dict[int, int] = {}
+    for number in range(MAX_KNOWN + 10):
+        assert remember(known, number, number) == number
+    assert 0 < len(known) <= MAX_KNOWN
