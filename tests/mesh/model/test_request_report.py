@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import get_type_hints
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.model.access_log_entry import AccessLogEntry, AccessLogType, Reporter
+from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.peer import Peer
 from mesh.model.request_report import MAX_KNOWN, CommonFacts, RequestReport, join, remember, split
 
 BARE = AccessLogEntry("source", 0.0, 0.0, "GET", "/", "HTTP/1.1", "", 0)
 OWN = {name for name in RequestReport.__slots__ if name != "common"}
-OTHER = {str: "other", int: 7, float: 7.5, float | None: 7.5, Peer: Peer("other")} | {
-    Reporter: "destination",
-    AccessLogType: "TcpPeriodic",
-}
-FIELDS = {name: OTHER[kind] for name, kind in get_type_hints(AccessLogEntry).items()}
+FULL = AccessLogEntry("source", 0.0, 0.0, "", "", "", "", 0, upstream_service_time_s=0.0)
+OTHER = {str: "other", int: 7, float: 7.5, Peer: Peer("other")}
+FIELDS = {field.name: OTHER[type(getattr(FULL, field.name))] for field in fields(AccessLogEntry)}
+FIELDS |= {"reporter": "destination", "access_log_type": "TcpPeriodic"}
 
 
 @given(st.dictionaries(st.sampled_from(sorted(FIELDS)), st.none()), st.text())

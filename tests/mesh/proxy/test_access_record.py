@@ -13,38 +13,36 @@ from mesh.http.message import Framing, Request, Response
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.model.request_report import MAX_KNOWN, join
+from mesh.model.route import DirectResponse, Route, RouteConfiguration, RouteMatch, VirtualHost
 from mesh.proxy.access_record import AccessRecords
 from mesh.proxy.connection_info import ConnectionInfo
+from mesh.proxy.exchange import Exchange
 from mesh.proxy.grpc_messages import GrpcBody
+from mesh.proxy.http_manager import HttpStats
+from mesh.proxy.route import CompiledRoute
+from mesh.proxy.stats import Stats
 
 OWN = Peer("own")
 
 
 def exchange(reporter: str = "source") -> Any:
+    """One that was answered by reviews."""
     fields = {b"x-forwarded-proto": b"http", b"user-agent": b"curl/8", b"x-request-id": b"1"}
     request = Request(b"GET", b"/", b"reviews", fields, [], Framing.NONE, True)
-    return SimpleNamespace(
-        request=request,
-        response=Response(200, {}, [], Framing.LENGTH, True),
-        replied=None,
-        body=None,
-        host=SimpleNamespace(text="127.0.0.1:80", peer=Peer("reviews-v1")),
-        cluster=SimpleNamespace(name="outbound|80||reviews"),
-        route=SimpleNamespace(name="default"),
-        downstream=SimpleNamespace(info=ConnectionInfo(), protocol="HTTP/1.1"),
-        manager=SimpleNamespace(reporter=reporter),
-        peer=UNKNOWN_PEER,
-        upstream_principal="",
-        upstream_local="",
-        status=200,
-        flags="-",
-        details="via_upstream",
-        transport_reason="",
-        start_time=1.0,
-        service_time_s=0.001,
-        bytes_sent=1,
-        header_bytes_sent=1,
+    downstream = SimpleNamespace(
+        info=ConnectionInfo(),
+        protocol="HTTP/1.1",
+        manager=SimpleNamespace(reporter=reporter, stats=HttpStats(Stats(), "test")),
+        worker=None,
     )
+    made: Any = Exchange(downstream, request)  # type: ignore[arg-type]
+    route = Route(RouteMatch(), DirectResponse(200), name="default")
+    made.route = CompiledRoute(route, VirtualHost("", (), ()), RouteConfiguration("", ()))
+    made.host = SimpleNamespace(text="127.0.0.1:80", peer=Peer("reviews-v1"))
+    made.cluster = SimpleNamespace(name="outbound|80||reviews")
+    made.response = Response(200, {}, [], Framing.LENGTH, True)
+    made.status, made.details, made.start_time, made.service_time_s = 200, "via_upstream", 1.0, 0.001
+    return made
 
 
 def call(x: Any) -> None:
