@@ -10,8 +10,8 @@ from setuptools import setup
 
 HTTP = "errors fields message request_parser response_parser serialize status target upgrade"
 PROXY = """
-    access_record connection exchange exchange_state grpc_messages heads internal request_body route timers
-    tls tunnel_connection upstream
+    access_line access_record connection exchange exchange_state grpc_messages heads internal request_body
+    route timers tls tunnel_connection upstream
 """
 CODEC = "access_log_batch"
 
@@ -26,7 +26,7 @@ def extensions():
         for package, names in (("http", HTTP), ("proxy", PROXY), ("xds/codec", CODEC))
         for name in names.split()
     ]
-    paths.append("mesh/model/access_log_entry.py")
+    paths += ["mesh/model/access_log_entry.py", "mesh/model/request_report.py"]
     return mypycify(paths)
 
 
