@@ -8,12 +8,16 @@ import os
 
 from setuptools import setup
 
-HTTP = "errors fields message request_parser response_parser serialize status target upgrade"
-PROXY = """
-    access_line access_record connection exchange exchange_state grpc_messages heads internal request_body
-    route timers tls tunnel_connection upstream
-"""
-CODEC = "access_log_batch"
+MODULES = {
+    "http": "errors fields message request_parser response_parser serialize status target upgrade",
+    "model": "request_report",
+    "proxy": """
+        access_line access_record breaker connection connection_info exchange exchange_state filters/cors
+        filters/fault filters/local_rate_limit filters/peer_metadata grpc grpc_messages heads host
+        http_manager internal request_body route stats timers tls tunnel_connection upstream
+        """,
+    "xds/codec": "access_log_batch",
+}
 
 
 def extensions():
@@ -21,13 +25,8 @@ def extensions():
         return []
     from mypyc.build import mypycify
 
-    paths = [
-        f"mesh/{package}/{name}.py"
-        for package, names in (("http", HTTP), ("proxy", PROXY), ("xds/codec", CODEC))
-        for name in names.split()
-    ]
-    paths += ["mesh/model/access_log_entry.py", "mesh/model/request_report.py"]
-    return mypycify(paths)
+    modules = [f"mesh/{package}/{name}.py" for package, names in MODULES.items() for name in names.split()]
+    return mypycify(modules)
 
 
 setup(ext_modules=extensions())

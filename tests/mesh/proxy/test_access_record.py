@@ -11,6 +11,10 @@ import pytest
 
 from mesh.http.message import Framing, Request, Response
 from mesh.model.access_log_entry import AccessLogEntry
+from mesh.model.cluster import Cluster
+from mesh.model.endpoint import Endpoint
+from mesh.model.http_filter import Router
+from mesh.model.listener import HttpConnectionManager
 from mesh.model.peer import UNKNOWN_PEER, Peer
 from mesh.model.request_report import MAX_KNOWN, join
 from mesh.model.route import DirectResponse, Route, RouteConfiguration, RouteMatch, VirtualHost
@@ -18,7 +22,8 @@ from mesh.proxy.access_record import AccessRecords
 from mesh.proxy.connection_info import ConnectionInfo
 from mesh.proxy.exchange import Exchange
 from mesh.proxy.grpc_messages import GrpcBody
-from mesh.proxy.http_manager import HttpStats
+from mesh.proxy.host import Host
+from mesh.proxy.http_manager import HttpManager
 from mesh.proxy.route import CompiledRoute
 from mesh.proxy.stats import Stats
 
@@ -29,17 +34,21 @@ def exchange(reporter: str = "source") -> Any:
     """One that was answered by reviews."""
     fields = {b"x-forwarded-proto": b"http", b"user-agent": b"curl/8", b"x-request-id": b"1"}
     request = Request(b"GET", b"/", b"reviews", fields, [], Framing.NONE, True)
-    downstream = SimpleNamespace(
-        info=ConnectionInfo(),
-        protocol="HTTP/1.1",
-        manager=SimpleNamespace(reporter=reporter, stats=HttpStats(Stats(), "test")),
-        worker=None,
-    )
+    worker: Any = SimpleNamespace(stats=Stats(), loop=SimpleNamespace(time=float))
+    manager = HttpManager(HttpConnectionManager("test", (Router(),)), "OUTBOUND", worker, ())
+    manager.reporter = reporter  # type: ignore[assignment]
+    downstream = SimpleNamespace(info=ConnectionInfo(), protocol="HTTP/1.1", manager=manager, worker=worker)
     made: Any = Exchange(downstream, request)  # type: ignore[arg-type]
     route = Route(RouteMatch(), DirectResponse(200), name="default")
     made.route = CompiledRoute(route, VirtualHost("", (), ()), RouteConfiguration("", ()))
-    made.host = SimpleNamespace(text="127.0.0.1:80", peer=Peer("reviews-v1"))
-    made.cluster = SimpleNamespace(name="outbound|80||reviews")
+    made.cluster = SimpleNamespace(
+        name="outbound|80||reviews",
+        worker=worker,
+        model=Cluster("outbound|80||reviews", "STATIC"),
+        uses_tls=lambda endpoint: False,
+    )
+    made.host = Host(Endpoint("127.0.0.1", 80), made.cluster)
+    made.host.peer = Peer("reviews-v1")
     made.response = Response(200, {}, [], Framing.LENGTH, True)
     made.status, made.details, made.start_time, made.service_time_s = 200, "via_upstream", 1.0, 0.001
     return made
