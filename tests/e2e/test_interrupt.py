@@ -36,6 +36,8 @@ class LabProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # who runs us in the background has us ignore SIGINT, and what we start would, too
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     @property
