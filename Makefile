@@ -44,8 +44,9 @@ $(COMPILED)/.built: $(STAMP) setup.py $(shell find mesh -name '*.py')
 
 compiled: $(COMPILED)/.built  ## the sidecar's wire path compiled by mypyc (half a minute, needs a C compiler)
 
+TESTS ?= tests/mesh/http tests/mesh/proxy tests/conformance
 conformance: compiled  ## the compiled sidecar: its own tests, and case by case against the real Envoy
-	$(COMPILED_FIRST) $(BIN)/pytest tests/mesh/http tests/mesh/proxy tests/conformance
+	$(COMPILED_FIRST) $(BIN)/pytest $(TESTS)
 
 bench: $(STAMP)  ## our sidecar, compiled where there is a C compiler, against the real Envoy, side by side
 	@$(MAKE) --no-print-directory compiled || echo 'it could not be compiled, and is measured interpreted'
