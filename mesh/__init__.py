@@ -13,5 +13,6 @@ In the order configuration and requests travel:
     mixer     access logs in, adapters out
     control_plane  galley, pilot, citadel and mixer as one process
     platform  where workloads come from: processes, Docker
+    remember  what can be made again, kept within bounds, for all of these
     ctl       meshctl
 """

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from operator import attrgetter
-from typing import Final, TypeVar
+from typing import Final
 
 from mesh.model.access_log_entry import AccessLogEntry
+from mesh.remember import remember
 
 MAX_KNOWN: Final = 1024  # common facts, about 2 kB each with what is made of them; clients choose some
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 # what a request has for itself; most of it no other request has
 _OWN: Final[dict[str, object]] = {
@@ -113,7 +111,7 @@ def split(entry: AccessLogEntry, known: dict[tuple[object, ...], CommonFacts] | 
     if common is None:
         common = CommonFacts(replace(entry, **_OWN))  # type: ignore[arg-type]
         if known is not None:
-            remember(known, key, common)
+            remember(known, key, common, MAX_KNOWN)
     report = RequestReport(
         common,
         entry.start_time,
@@ -139,14 +137,6 @@ def join(report: RequestReport) -> AccessLogEntry:
     own = {name: getattr(report, name) for name in _OWN}
     texts = {name: value.decode() for name, value in own.items() if isinstance(value, bytes)}
     return replace(report.common.entry, **own | texts)
-
-
-def remember(known: dict[K, V], key: K, made: V) -> V:
-    """Keep what was made for ``key``, within bounds."""
-    if len(known) >= MAX_KNOWN:
-        known.clear()
-    known[key] = made
-    return made
 
 
 def _utf8(text: str) -> bytes:

@@ -15,9 +15,10 @@ import stat
 from collections.abc import Iterable, Iterator
 
 from mesh.model.access_log_entry import AccessLogEntry
-from mesh.model.request_report import CommonFacts, RequestReport, remember
+from mesh.model.request_report import MAX_KNOWN, CommonFacts, RequestReport
 from mesh.proxy.access_line import fill, format_line, line_template
 from mesh.proxy.stats import Counter, Stats
+from mesh.remember import remember
 
 FLUSH_BYTES = 64 * 1024  # Envoy's access log buffer
 FLUSH_INTERVAL_S = 0.5  # Envoy's is 10 s; who watches a lab does not want to wait for it
@@ -70,8 +71,7 @@ class AccessLogFile:
 
     def write(self, report: RequestReport) -> None:
         """Take a request's report. Call it from the event loop."""
-        if self._size > MAX_BUFFER:
-            self.dropped.value += 1
+        if self._drops():
             return
         reports = self._reports
         reports.append(report)
@@ -83,12 +83,18 @@ class AccessLogFile:
 
     def write_connection(self, entry: AccessLogEntry) -> None:
         """Buffer the line of one report of a connection; they are few beside requests."""
-        if self._size > MAX_BUFFER:
-            self.dropped.value += 1
+        if self._drops():
             return
         self._format()
         self._add(format_line(entry))
         self._schedule()
+
+    def _drops(self) -> bool:
+        """Whether there is no room for what comes, which then counts as lost."""
+        if self._size <= MAX_BUFFER:
+            return False
+        self.dropped.value += 1
+        return True
 
     def _format(self) -> None:
         """The lines of what was taken: one after the other they cost half of what each costs by itself."""
@@ -96,7 +102,8 @@ class AccessLogFile:
         for report in reports:
             template = self._templates.get(report.common)
             if template is None:
-                template = remember(self._templates, report.common, line_template(report.common.entry))
+                made = line_template(report.common.entry)
+                template = remember(self._templates, report.common, made, MAX_KNOWN)
             self._add(fill(template, report))
 
     def _add(self, line: bytes) -> None:

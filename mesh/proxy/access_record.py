@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from mesh.model.access_log_entry import AccessLogEntry, Reporter
 from mesh.model.peer import UNKNOWN_PEER, Peer
-from mesh.model.request_report import CommonFacts, RequestReport, remember
+from mesh.model.request_report import MAX_KNOWN, CommonFacts, RequestReport
 from mesh.proxy.grpc import grpc_status
 from mesh.proxy.grpc_messages import GrpcBody
+from mesh.remember import remember
 
 if TYPE_CHECKING:
     from mesh.proxy.exchange import Exchange
@@ -68,7 +69,7 @@ class AccessRecords:
         )
         common = self._known.get(key)
         if common is None:
-            common = remember(self._known, key, _common_facts(key, far, self._own))
+            common = remember(self._known, key, _common_facts(key, far, self._own), MAX_KNOWN)
         path = fields.get(b"x-envoy-original-path", request.path)
         user_agent = fields.get(b"user-agent", b"")
         request_id = fields.get(b"x-request-id", b"")

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from mesh.proxy.worker import Worker
 
 
-class Downstream(Protocol):
+class Source(Protocol):
+    """Where a body comes from: it waits while its other end takes no more."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Downstream(Source, Protocol):
     """Where the request came from. ``protocol`` is the access log's name of it."""
 
     info: ConnectionInfo
@@ -47,12 +55,8 @@ class Downstream(Protocol):
 
     def exchange_done(self, exchange: Exchange, now: float) -> None: ...
 
-    def pause_reading(self) -> None: ...
 
-    def resume_reading(self) -> None: ...
-
-
-class Upstream(Protocol):
+class Upstream(Source, Protocol):
     """Where the request goes: it owes the requester ``response_arrived`` or ``upstream_failed``."""
 
     local_address: str
@@ -69,10 +73,6 @@ class Upstream(Protocol):
 
     def close(self) -> None:
         """The response is not wanted any more."""
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
 
 
 class Requester(Protocol):
@@ -98,11 +98,3 @@ class Requester(Protocol):
 
     def upstream_failed(self, failure: Failure) -> None:
         """No connection, or no (whole) response on it."""
-
-
-class Source(Protocol):
-    """Where a request's body comes from: it waits while the upstream takes no more."""
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...

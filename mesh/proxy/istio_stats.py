@@ -16,7 +16,7 @@ from bisect import bisect_left
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.connection_reports import ConnectionReports
 from mesh.model.node import Node
-from mesh.model.request_report import CommonFacts, RequestReport, remember
+from mesh.model.request_report import MAX_KNOWN, CommonFacts, RequestReport
 from mesh.model.standard_metrics import (
     BUCKETS,
     HEALTH_CHECKER,
@@ -27,6 +27,7 @@ from mesh.model.standard_metrics import (
     overflow_labels,
     tcp_labels,
 )
+from mesh.remember import remember
 
 MAX_SERIES = 2048  # about 1.5 kB each
 
@@ -156,7 +157,8 @@ class IstioStats:
             self.overflowed += 1  # each of them: so what is found here is not remembered
             labels = overflow_labels(common.entry)
             return self.series.setdefault(labels, Series(labels))
-        return remember(self._known, common, self.series.setdefault(labels, Series(labels)))
+        series = self.series.setdefault(labels, Series(labels))
+        return remember(self._known, common, series, MAX_KNOWN)
 
     def _find_messages(self, series: Series) -> MessageSeries:
         labels = message_labels(series.labels)

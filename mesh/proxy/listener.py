@@ -17,6 +17,7 @@ from mesh.proxy.chain_match import choose_chain, needs_tls_inspector
 from mesh.proxy.connection_info import ConnectionInfo
 from mesh.proxy.tls_stats import TlsStats
 from mesh.proxy.worker import Worker
+from mesh.remember import remember
 from mesh.xds.errors import Rejected
 
 BACKLOG = 1024  # connections the kernel holds for us; the system may allow less
@@ -99,10 +100,8 @@ class RuntimeListener:
         except KeyError:
             model = self.model
             chain = choose_chain(model.filter_chains, model.default_filter_chain, info)
-            if len(self._chosen) >= MAX_CHOICES:
-                self._chosen.clear()
-            found = self._chosen[key] = self.chains[chain.name] if chain is not None else None
-            return found
+            found = self.chains[chain.name] if chain is not None else None
+            return remember(self._chosen, key, found, MAX_CHOICES)
 
     # what configuration does
 

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from mesh.remember import remember
+
 # RFC 4514 short names, as Envoy prints a subject
 _SHORT = {
     "commonName": "CN",
@@ -79,9 +81,8 @@ def peer_certificate(connection: ssl.SSLObject) -> PeerCertificate:
         return NO_CERTIFICATE
     known = _known.get(encoded)
     if known is None:
-        if len(_known) >= _KNOWN_MAX:
-            _known.clear()
-        known = _known[encoded] = read_certificate(encoded, connection.getpeercert() or {})
+        read = read_certificate(encoded, connection.getpeercert() or {})
+        known = remember(_known, encoded, read, _KNOWN_MAX)
     return known
 
 

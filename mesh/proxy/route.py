@@ -29,6 +29,7 @@ from mesh.proxy.filters.cors import Cors
 from mesh.proxy.matching import compile_match
 from mesh.proxy.mutation import Mutation, compile_mutations
 from mesh.proxy.rewrite import TO_HTTPS, Substitute, compile_regex_rewrite
+from mesh.remember import remember
 from mesh.xds.errors import Rejected
 
 if TYPE_CHECKING:
@@ -174,11 +175,7 @@ class RouteTable:
             return self._known[authority]
         except KeyError:
             pass
-        found = self._search(authority.lower())
-        if len(self._known) >= MAX_KNOWN_AUTHORITIES:
-            self._known.clear()
-        self._known[authority] = found
-        return found
+        return remember(self._known, authority, self._search(authority.lower()), MAX_KNOWN_AUTHORITIES)
 
     def _search(self, authority: bytes) -> CompiledHost | None:
         found = self._exact.get(authority)

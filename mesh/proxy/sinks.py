@@ -57,7 +57,7 @@ class Sinks:
             case FileAccessLog():
                 return self._file(source).write
             case GrpcAccessLog():
-                return self._service(source, self._requests, BatchEncoder()).add
+                return self._service(source, self._requests, BatchEncoder).add
 
     def make_for_connections(self, source: AccessLog | IstioStats) -> ConnectionSink:
         """For those that are only bytes. Raises Rejected."""
@@ -67,7 +67,7 @@ class Sinks:
             case FileAccessLog():
                 return self._file(source).write_connection
             case GrpcAccessLog():
-                return self._service(source, self._connections, ConnectionBatchEncoder()).add
+                return self._service(source, self._connections, ConnectionBatchEncoder).add
 
     def _file(self, log: FileAccessLog) -> AccessLogFile:
         path = self._access_log if log.path == DEFAULT_PATH else log.path
@@ -79,7 +79,7 @@ class Sinks:
         return self._files[path]
 
     def _service(
-        self, log: GrpcAccessLog, services: _Services[E], encoder: Encoder[E]
+        self, log: GrpcAccessLog, services: _Services[E], make_encoder: Callable[[], Encoder[E]]
     ) -> AccessLogService[E]:
         if log.cluster != CONTROL_PLANE_CLUSTER:
             raise Rejected(f"access log {log.log_name}: no gRPC service behind cluster {log.cluster}")
@@ -89,7 +89,7 @@ class Sinks:
                 self._node,
                 self._open_channel,
                 self._worker.stats,
-                encoder,
+                make_encoder(),
                 log_name=log.log_name,
                 flush_interval_s=log.flush_interval_s,
                 buffer_bytes=log.buffer_bytes,

@@ -19,6 +19,7 @@ from mesh.proxy.stats import Stats
 from mesh.proxy.timers import Timers
 from mesh.proxy.tls_contexts import TlsContexts
 from mesh.proxy.tls_session import TlsSessions
+from mesh.remember import remember
 
 if TYPE_CHECKING:
     from mesh.proxy.cluster import RuntimeCluster
@@ -88,10 +89,7 @@ class Worker:
         """The peer a metadata header describes; unknown when it says nothing sensible."""
         found = self._peers.get(metadata)
         if found is None:
-            found = self._read_peer(metadata)
-            if len(self._peers) >= MAX_KNOWN_PEERS:
-                self._peers.clear()
-            self._peers[metadata] = found
+            found = remember(self._peers, metadata, self._read_peer(metadata), MAX_KNOWN_PEERS)
         return found
 
     def _read_peer(self, metadata: bytes) -> Peer:

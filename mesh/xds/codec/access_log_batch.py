@@ -16,7 +16,8 @@ from envoy.data.accesslog.v3 import accesslog_pb2
 from envoy.service.accesslog.v3 import als_pb2
 
 from mesh.model.node import Node
-from mesh.model.request_report import CommonFacts, RequestReport, remember
+from mesh.model.request_report import MAX_KNOWN, CommonFacts, RequestReport
+from mesh.remember import remember
 from mesh.xds.codec.access_log import encode_address, encode_entry, set_messages
 from mesh.xds.codec.access_logger import UPSTREAM_TIME_HEADER
 from mesh.xds.codec.wire import struct
@@ -62,7 +63,7 @@ class BatchEncoder:
             common = self._common.get(report.common)
             if common is None:
                 encoded = bytes(encode_entry(report.common.entry).SerializeToString())
-                common = remember(self._common, report.common, encoded)
+                common = remember(self._common, report.common, encoded, MAX_KNOWN)
             own = self._encode_own(report)
             parts += (_LOG_ENTRY, _varint(len(common) + len(own)), common, own)
         logs = b"".join(parts)
@@ -95,13 +96,16 @@ class BatchEncoder:
 
 @lru_cache(maxsize=4096)
 def _downstream_remote(text: str) -> bytes:
-    common = {"downstream_remote_address": encode_address(text)} if text else {}
-    return bytes(accesslog_pb2.HTTPAccessLogEntry(common_properties=common).SerializeToString())
+    return _address("downstream_remote_address", text)
 
 
 @lru_cache(maxsize=4096)
 def _upstream_local(text: str) -> bytes:
-    common = {"upstream_local_address": encode_address(text)} if text else {}
+    return _address("upstream_local_address", text)
+
+
+def _address(field: str, text: str) -> bytes:
+    common = {field: encode_address(text)} if text else {}
     return bytes(accesslog_pb2.HTTPAccessLogEntry(common_properties=common).SerializeToString())
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mesh.model.access_log_entry import AccessLogEntry
 from mesh.model.peer import Peer
-from mesh.model.request_report import MAX_KNOWN, CommonFacts, join, remember, split
+from mesh.model.request_report import CommonFacts, join, split
 
 BARE = AccessLogEntry("source", 0.0, 0.0, "GET", "/", "HTTP/1.1", "", 0)
 OWN = {
@@ -38,10 +38,3 @@ def test_two_share_their_common_facts_when_they_differ_in_their_own_alone(field:
     first, second = split(BARE, known), split(other, known)
     assert (first.common is second.common) == (field in OWN)
     assert (join(first), join(second)) == (BARE, other)
-
-
-def test_what_is_known_is_bounded() -> None:
-    known: dict[int, int] = {}
-    for number in range(MAX_KNOWN + 10):
-        assert remember(known, number, number) == number
-    assert 0 < len(known) <= MAX_KNOWN
